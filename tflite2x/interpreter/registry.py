@@ -6,13 +6,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 
-from tflite2x.errors import UnsupportedError
-from tflite2x.interpreter.kernel import Array, KernelContext, Run
+from tflite2x.errors import PluginError, UnsupportedError
+from tflite2x.interpreter.batching import stack
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
+from tflite2x.interpreter.table import KERNEL_TABLE
+from tflite2x.schema.enums import BuiltinOperator
 
 if TYPE_CHECKING:
     from tflite2x.ir import Operator
@@ -21,15 +25,6 @@ Prepare = Callable[[KernelContext], Run]
 SimpleKernel = Callable[["Operator", "list[Array | None]"], "Array | Sequence[Array]"]
 Form = Literal["simple", "batched", "prepared"]
 F = TypeVar("F", bound=Callable[..., Any])
-
-#: Modules of ``tflite2x.interpreter.kernels``; importing one fills BUILTIN_KERNELS.
-KERNEL_MODULES = (
-    "activations", "arithmetic", "batch_matmul", "casts", "comparisons", "control_flow", "convolution",
-    "depthwise_convolution", "embedding", "fully_connected", "gather_scatter", "hash_tables", "indexing", "logical",
-    "lstm", "normalization", "padding", "pooling", "quantization", "random", "recurrent", "reductions", "reshaping",
-    "resizing", "rnn", "selection", "signal", "slicing", "softmax", "sorting", "spatial", "stablehlo", "strings",
-    "svdf", "transpose_convolution", "unary", "variables",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,24 +36,232 @@ class Kernel:
         prepare: First step of the kernel.
         types: Type combinations that it accepts, as short texts (``int8 x int8 -> int8``), for ``tflite2x ops``.
         verified: How its numbers were checked, for ``tflite2x ops``.
+        pure: The outputs follow from the inputs alone. Where all inputs are constant, the plan computes a pure
+            operator once and never again.
+        owner: Where the kernel comes from, for messages.
     """
 
     name: str
     prepare: Prepare
     types: tuple[str, ...] = ()
     verified: str = ""
+    pure: bool = True
+    owner: str = "tflite2x"
 
 
 BUILTIN_KERNELS: dict[str, Kernel] = {}
 CUSTOM_KERNELS: dict[str, Kernel] = {}
 
+#: Modules that register kernels of custom operators when they are imported.
+CUSTOM_MODULES: dict[str, str] = {"XC_fc": "tflite2x.xs3"}
 
-def kernel(*names: str, types: Sequence[str] = (), verified: str = "LiteRT BUILTIN_REF") -> Callable[[F], F]:
-    """Declare the decorated ``prepare`` function as the kernel of builtin operators (for this package's own kernels)."""
+#: Entry points of this group name custom operators; the module behind one registers the kernel, or the object behind
+#: it (``module:function``) is a simple kernel.
+ENTRY_POINT_GROUP = "tflite2x.kernels"
+
+
+def kernel(
+    *names: str, types: Sequence[str] = (), verified: str = "LiteRT BUILTIN_REF", pure: bool = True
+) -> Callable[[F], F]:
+    """Declare the decorated ``prepare`` function as the kernel of builtin operators (for this package's own kernels).
+
+    Args:
+        names: Operators that it computes.
+        types: See ``Kernel``.
+        verified: See ``Kernel``.
+        pure: False for operators with state, random numbers, or calls of subgraphs.
+    """
 
     def declare(prepare: F) -> F:
         for name in names:
-            BUILTIN_KERNELS[name] = Kernel(name, prepare, tuple(types), verified)
+            BUILTIN_KERNELS[name] = Kernel(name, prepare, tuple(types), verified, pure)
         return prepare
 
     return declare
+
+
+@overload
+def register_kernel(
+    name: str, fn: None = None, *, form: Form = "simple", replace: bool = False
+) -> Callable[[F], F]: ...
+
+
+@overload
+def register_kernel(name: str, fn: F, *, form: Form = "simple", replace: bool = False) -> F: ...
+
+
+def register_kernel(
+    name: str, fn: F | None = None, *, form: Form = "simple", replace: bool = False
+) -> F | Callable[[F], F]:
+    """Register the kernel of a custom operator; directly, or as a decorator.
+
+    ::
+
+        @tflite2x.register_kernel("Add2")
+        def add2(op, inputs):
+            return inputs[0] + 2
+
+    Args:
+        name: The custom code.
+        fn: The kernel; without it, the function returns a decorator.
+        form: What ``fn`` looks like:
+            ``simple``: ``fn(op, inputs)`` with the operator and arrays as the model has them (None for an absent
+            optional input); returns an array, or a sequence with one array per output.
+            ``batched``: the same, but every array has a leading sample axis of length N, or 1 where the value does
+            not depend on the sample.
+            ``prepared``: ``fn(ctx)`` gets a ``KernelContext`` once and returns ``run(inputs)``, which works like
+            ``batched``.
+        replace: Take the place of a kernel that is registered already.
+
+    Returns:
+        ``fn``, or the decorator.
+
+    Raises:
+        PluginError: The name is taken, or is that of a builtin operator.
+    """
+    if fn is None:
+        return lambda function: register_kernel(name, function, form=form, replace=replace)
+    if form not in ("simple", "batched", "prepared"):
+        raise PluginError(f"a kernel's form is {form!r}", hint="Choose 'simple', 'batched' or 'prepared'.")
+    if name in BuiltinOperator.__members__:
+        raise PluginError(
+            f"{name} is a builtin operator, and kernels can be registered for custom operators only",
+            hint="Give the operator a custom code.",
+        )
+    owner = f"{fn.__module__}.{fn.__qualname__}" if hasattr(fn, "__qualname__") else repr(fn)
+    present = CUSTOM_KERNELS.get(name)
+    if present is not None and not replace:
+        raise PluginError(
+            f"two kernels claim the custom operator {name!r}: {present.owner} and {owner}",
+            hint="Pass replace=True to take the place of the first.",
+        )
+    prepare = fn if form == "prepared" else functools.partial(_adapt, fn, form)
+    CUSTOM_KERNELS[name] = Kernel(name, prepare, verified="", pure=False, owner=owner)
+    return fn
+
+
+def unregister_kernel(name: str) -> None:
+    """Forget the kernel of a custom operator.
+
+    Raises:
+        PluginError: There is none.
+    """
+    if CUSTOM_KERNELS.pop(name, None) is None:
+        raise PluginError(f"no kernel is registered for {name!r}")
+
+
+def _adapt(fn: Callable[..., Any], form: Form, ctx: KernelContext) -> Run:
+    """Make a ``run`` of a user's function."""
+    op, specs = ctx.op, ctx.outputs
+
+    def outputs(value: Any) -> list[Array]:
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        if len(values) != len(specs):
+            raise ctx.execution_error(f"the kernel returned {len(values)} arrays for {len(specs)} outputs")
+        return [_array(v, spec, ctx) for v, spec in zip(values, specs, strict=True)]
+
+    if form == "batched":
+        return lambda inputs: outputs(fn(op, list(inputs)))
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        samples = max((len(a) for a in inputs if a is not None), default=1)
+        results = [
+            outputs(fn(op, [None if a is None else a[i if len(a) > 1 else 0] for a in inputs])) for i in range(samples)
+        ]
+        columns = zip(*results, strict=True)
+        return [stack([np.asarray(part)[None] for part in parts]) for parts in columns]
+
+    return run
+
+
+def _array(value: Any, spec: TensorSpec, ctx: KernelContext) -> Array:
+    array = np.asarray(value)
+    if array.dtype != spec.dtype and not isinstance(value, np.ndarray | np.generic):
+        array = array.astype(spec.dtype)  # Python numbers have no type of their own
+    if array.dtype != spec.dtype:
+        raise ctx.execution_error(
+            f"the kernel returned {array.dtype} for tensor {spec.name!r}, which is {spec.dtype}",
+            hint="Cast the result with .astype(...).",
+        )
+    return array
+
+
+def find_kernel(op: Operator) -> Kernel:
+    """Return the kernel for an operator.
+
+    Raises:
+        UnsupportedError: There is none.
+    """
+    if op.custom_code is None:
+        found = builtin_kernel(op.name)
+        if found is None:
+            raise UnsupportedError(
+                f"the interpreter has no kernel for the builtin operator {op.name}",
+                where=op.where,
+                hint="`tflite2x ops` lists the operators that it has.",
+            )
+        return found
+    name = op.custom_code
+    found = CUSTOM_KERNELS.get(name) or builtin_kernel(name) or _load_custom(name)
+    if found is None:
+        flex = (
+            " (a TensorFlow operator, which LiteRT runs through its flex delegate)" if name.startswith("Flex") else ""
+        )
+        raise UnsupportedError(
+            f"no kernel is registered for the custom operator {name!r}{flex}",
+            where=op.where,
+            hint=f"Register one: @tflite2x.register_kernel({name!r}) on a function (op, inputs) -> array.",
+        )
+    return found
+
+
+def builtin_kernel(name: str) -> Kernel | None:
+    """Return this package's kernel of an operator, or None; imports the module that declares it."""
+    if name not in BUILTIN_KERNELS:
+        module = KERNEL_TABLE.get(name)
+        if module is None:
+            _scan()
+            return BUILTIN_KERNELS.get(name)
+        importlib.import_module(f"tflite2x.interpreter.kernels.{module}")
+    return BUILTIN_KERNELS.get(name)
+
+
+def _load_custom(name: str) -> Kernel | None:
+    module = CUSTOM_MODULES.get(name)
+    if module is not None:
+        importlib.import_module(module)
+        return CUSTOM_KERNELS.get(name)
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
+        owner = f"the entry point {entry.value}"
+        try:
+            target = entry.load()
+        except Exception as error:
+            raise PluginError(f"{owner} for the custom operator {name!r} cannot be loaded: {error}") from error
+        if name not in CUSTOM_KERNELS and callable(target):
+            register_kernel(name, target)
+        if name not in CUSTOM_KERNELS:
+            raise PluginError(f"{owner} registers no kernel for {name!r}")
+    return CUSTOM_KERNELS.get(name)
+
+
+@functools.cache
+def _scan() -> None:
+    """Import every module of kernels (while the table is not complete)."""
+    import pkgutil
+    import traceback
+
+    from tflite2x.interpreter import kernels
+
+    for module in pkgutil.iter_modules(kernels.__path__):
+        try:
+            importlib.import_module(f"tflite2x.interpreter.kernels.{module.name}")
+        except Exception:
+            traceback.print_exc()
+
+
+def all_kernels() -> dict[str, Kernel]:
+    """Import every module of kernels and return all builtin kernels by name, for ``tflite2x ops`` and tests."""
+    _scan()
+    for module in sorted(set(KERNEL_TABLE.values())):
+        importlib.import_module(f"tflite2x.interpreter.kernels.{module}")
+    return dict(sorted(BUILTIN_KERNELS.items()))
