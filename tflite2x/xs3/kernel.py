@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arithmetic of XC_fc on whole arrays: what the vector unit computes, without its instructions.
+
+For every output channel, with ``rnd(v, s) = floor((v + 2**(s-1)) / 2**s)`` and ``rnd(v, 0) = v``::
+
+    acc = clamp(bias + sum(weights * x), +-(2**31 - 1))
+    v   = clamp(rnd(acc, shift1), +-32767)
+    y   = clamp(rnd(v * scale + offset_scale * offset, shift2), lowest, highest)
+
+:mod:`tflite2x.xs3.programs` does the same instruction by instruction, and tests hold the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite2x.errors import InputError
+from tflite2x.xs3.layout import INT32_MAX, Int8, Int16, Int64, Parameters, groups, unpack
+
+#: Outputs computed at a time: bounds the memory of the intermediate 64-bit arrays.
+BLOCK = 1 << 19
+
+
+def fully_connected_8(x: Int8, weights: Int8, bso: Int16, *, symmetric: bool = False) -> Int8:
+    """Compute XC_fc with 8-bit outputs.
+
+    Args:
+        x: int8 ``[..., C_in]``; ``C_in`` may be smaller than the width P of the weights: what is missing counts as 0.
+        weights: int8 ``[C_out, P]``.
+        bso: int16 ``[G, 7, 16]`` with ``G = ceil(C_out / 16)``, see :mod:`tflite2x.xs3.layout`.
+        symmetric: Saturate at -127 instead of -128, as a library built with symmetric saturation does.
+
+    Returns:
+        int8 ``[..., C_out]``.
+
+    Raises:
+        InputError: Types, shapes or shifts that the operator does not have.
+    """
+    out = _fully_connected(x, weights, bso, -127 if symmetric else -128, 127, np.dtype(np.int8))
+    return out
+
+
+def fully_connected_16(x: Int8, weights: Int8, bso: Int16) -> Int16:
+    """Compute the 16-bit variant: the outputs saturate at +-32767. Arguments as :func:`fully_connected_8`.
+
+    Returns:
+        int16 ``[..., C_out]``.
+    """
+    out = _fully_connected(x, weights, bso, -32767, 32767, np.dtype(np.int16))
+    return out
+
+
+def _fully_connected(x: Int8, weights: Int8, bso: Int16, low: int, high: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if weights.dtype != np.int8 or weights.ndim != 2:
+        raise InputError(f"the weights are {weights.dtype} {list(weights.shape)}, not int8 [C_out, P]", where="XC_fc")
+    channels, width = weights.shape
+    if x.dtype != np.int8 or x.ndim < 1 or x.shape[-1] > width:
+        raise InputError(f"the input is {x.dtype} {list(x.shape)}, not int8 [..., C_in <= {width}]", where="XC_fc")
+    if len(bso) != groups(channels):
+        raise InputError(f"the block has {len(bso)} groups, {channels} channels need {groups(channels)}", where="BSO")
+    parameters = unpack(bso, channels)
+    check_shifts(parameters)
+    rows = x.reshape(-1, x.shape[-1])
+    out = np.empty((len(rows), channels), dtype)
+    sums = Accumulator(weights[:, : x.shape[-1]])
+    step = max(1, BLOCK // max(1, channels))
+    for first in range(0, len(rows), step):
+        block = slice(first, first + step)
+        acc = sums(rows[block])
+        acc += parameters.bias
+        np.clip(acc, -INT32_MAX, INT32_MAX, out=acc)
+        out[block] = requantize(acc, parameters, low, high)
+    return out.reshape(*x.shape[:-1], channels)
+
+
+def check_shifts(parameters: Parameters) -> None:
+    """Refuse shifts outside of 0..31, which the C code leaves undefined."""
+    for name in ("shift1", "shift2"):
+        values = getattr(parameters, name)
+        bad = np.flatnonzero((values < 0) | (values > 31))
+        if bad.size:
+            c = int(bad[0])
+            raise InputError(f"{name} of channel {c} is {values[c]}, outside of [0, 31]", where="BSO")
+
+
+def requantize(acc: Int64, parameters: Parameters, low: int = -128, high: int = 127) -> Int64:
+    """Take saturated accumulators ``[..., C]`` to outputs: shift, 16-bit saturation, scale, offset, shift, saturation.
+
+    The sums are exact: where a 32-bit rounding addition would wrap (see :func:`outside_domain`), this does not.
+    """
+    v = _shift(acc, parameters.shift1)
+    np.clip(v, -32767, 32767, out=v)
+    v *= parameters.scale
+    v += parameters.total_offset
+    v = _shift(v, parameters.shift2)
+    return np.clip(v, low, high, out=v)
+
+
+def _shift(values: Int64, shift: Int64) -> Int64:
+    """Return ``rnd(values, shift)``: shift right, halves up."""
+    half = (np.int64(1) << shift) >> 1
+    result: Int64 = values + half
+    result >>= shift
+    return result
+
+
+def outside_domain(low: Int64, high: Int64, parameters: Parameters) -> NDArray[np.bool_]:
+    """Tell which channels can leave the domain where C code, vector unit and this module agree.
+
+    Outside of it an accumulator saturates on its way (the result then depends on the order of summation), or the
+    32-bit addition of a rounding term wraps.
+
+    Args:
+        low: Smallest accumulator of each channel, bias included. Because an input of zero is possible everywhere, no
+            partial sum in any order is smaller.
+        high: Largest accumulator of each channel.
+        parameters: The channel's parameters.
+    """
+    limit = np.int64(INT32_MAX)
+    half1, half2 = ((np.int64(1) << s) >> 1 for s in (parameters.shift1, parameters.shift2))
+    v = np.stack([np.clip(_shift(a, parameters.shift1), -32767, 32767) for a in (low, high)])
+    p = v * parameters.scale + parameters.total_offset
+    bad: NDArray[np.bool_] = (low < -limit) | (high > limit) | (high + half1 > limit)
+    return bad | (p.max(0) + half2 > limit)
+
+
+class Accumulator:
+    """Exact integer sums ``rows @ weights.T`` through floating-point BLAS.
+
+    Every partial sum of a row is at most ``128 * sum(abs(weights))``, and integers up to 2**24 (2**53) are exact in
+    float32 (float64), in any order of summation and with fused multiply-add.
+
+    Args:
+        weights: int8 ``[C_out, C_in]``.
+    """
+
+    def __init__(self, weights: Int8) -> None:
+        bound = 128 * int(np.abs(weights.astype(np.int16)).sum(axis=1, dtype=np.int64).max(initial=0))
+        dtype: Any = np.float32 if bound <= 1 << 24 else np.float64
+        self._columns: NDArray[Any] = np.ascontiguousarray(weights.T, dtype)
+
+    def __call__(self, rows: Int8) -> Int64:
+        """Return int64 ``[N, C_out]`` for int8 ``[N, C_in]``."""
+        sums: Int64 = (rows.astype(self._columns.dtype) @ self._columns).astype(np.int64)
+        return sums
+
+
+def accumulator_range(weights: Int8) -> tuple[Int64, Int64]:
+    """Return the smallest and largest ``sum(weights * x)`` of each row over all int8 inputs."""
+    positive = np.maximum(weights, 0).sum(axis=1, dtype=np.int64)
+    negative = weights.sum(axis=1, dtype=np.int64) - positive
+    return 127 * negative - 128 * positive, 127 * positive - 128 * negative
