@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Repeat passes until a whole round changes nothing.
+
+``fixpoint{limit=5}(fold-constants,remove-identities)`` runs both passes in turn. It stops after the first round in
+which neither changed the model. When ``limit`` rounds were not enough, the passes undo each other's work, and that is
+an error.
+
+Claim: that of its members.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+from tflite2x.rewrite.base import Pass
+from tflite2x.rewrite.group import Group
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixpoint(Group):
+    """Repeat passes until a whole round changes nothing.
+
+    Attributes:
+        passes: The members.
+        limit: Rounds after which the group gives up with an error.
+    """
+
+    name: ClassVar[str] = "fixpoint"
+    passes: tuple[Pass, ...] = dataclasses.field(default=(), metadata={"body": True})
+    limit: int = 20
+
+    def members(self) -> tuple[Pass, ...]:
+        """Return the passes of this group in order."""
+        return self.passes
+
+    def rounds(self) -> int:
+        """Return the bound on the number of rounds."""
+        return self.limit

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``Pass``: a frozen dataclass whose fields are its options in Python, in pipeline texts and in the docs."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from tflite2x.errors import PassError, Tflite2xError
+from tflite2x.rewrite.result import PassResult
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model
+
+
+@dataclasses.dataclass(frozen=True)
+class Pass(ABC):
+    """One rewrite of a model, in place.
+
+    A pass is a frozen dataclass. It sets ``name`` (lower case, words joined by ``-``), declares its options as fields
+    with defaults, and implements ``run``. The module that holds it is called like it, with ``_`` for ``-``, and the
+    module's docstring is the documentation of the pass. A pass is deterministic and idempotent::
+
+        @dataclasses.dataclass(frozen=True)
+        class DropThings(Pass):
+            name: ClassVar[str] = "drop-things"
+            limit: int = 10
+
+            def run(self, model: Model) -> PassResult:
+                result = PassResult()
+                ...
+                return result
+
+    Calling the pass runs ``requires``, ``run`` and ``ensures``, and checks the graph.
+    """
+
+    name: ClassVar[str] = ""
+
+    def requires(self, model: Model) -> None:  # noqa: B027 - an optional hook
+        """Check the pre-conditions; raise ``self.error(...)`` when one does not hold. Nothing was changed yet."""
+
+    @abstractmethod
+    def run(self, model: Model) -> PassResult:
+        """Rewrite ``model`` in place and say what was done."""
+
+    def ensures(self, model: Model, result: PassResult) -> None:  # noqa: B027 - an optional hook
+        """Check the post-conditions; raise ``self.error(...)`` when one does not hold."""
+
+    def __call__(self, model: Model) -> PassResult:
+        """Run the pass with its conditions.
+
+        Raises:
+            PassError: A condition does not hold, the pass left a broken graph, or it failed.
+        """
+        self.requires(model)
+        result = self.run(model)
+        if not isinstance(result, PassResult):
+            raise self.error(f"run() returned {type(result).__name__} instead of a PassResult")
+        if result.modified:
+            try:
+                model.check()
+            except Tflite2xError as error:
+                raise self.error(f"the pass left a broken graph: {error}") from error
+        self.ensures(model, result)
+        return result
+
+    def error(self, what: str, *, where: str = "", hint: str = "") -> PassError:
+        """Make the error of this pass; the caller raises it."""
+        return PassError(what, where=f"pass {self.name}" + (f", {where}" if where else ""), hint=hint)
+
+    def __str__(self) -> str:
+        from tflite2x.rewrite.text import format_pass
+
+        return format_pass(self)
+
+    @classmethod
+    def documentation(cls) -> str:
+        """Return the documentation: the docstring of the module that holds the pass, or else of the class."""
+        module = inspect.getmodule(cls)
+        own_file = module is not None and module.__name__.rpartition(".")[2].replace("_", "-") == cls.name
+        text = (module.__doc__ if own_file and module is not None else None) or cls.__doc__ or ""
+        return inspect.cleandoc(text)
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of the documentation."""
+        return cls.documentation().partition("\n")[0]

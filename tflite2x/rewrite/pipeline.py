@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``Pipeline``: passes in a row, with a report and a check between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tflite2x.errors import PassError, PipelineError, Tflite2xError, VerificationError
+from tflite2x.rewrite.base import Pass
+from tflite2x.rewrite.group import Group
+from tflite2x.rewrite.interface import InterfaceRecord, SubgraphLinks
+from tflite2x.rewrite.options import convert, describe, option_fields
+from tflite2x.rewrite.report import PassReport, Report, Size, Verdict
+from tflite2x.rewrite.result import Claim, PassResult
+from tflite2x.rewrite.text import Item, format_pass, parse_items
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model, Subgraph, Tensor
+
+#: Key of the metadata entry that keeps the pipeline which made a model.
+RECIPE = "tflite2x.recipe"
+
+#: Called after each pass: (text of the pass, model as it is now, row of the report).
+Callback = Callable[[str, "Model", PassReport], None]
+
+
+@dataclasses.dataclass(slots=True)
+class Step:
+    """What a verifier gets to know about one pass.
+
+    Attributes:
+        name: Text of the pass.
+        before: The model before the pass, as a copy.
+        after: The model after it.
+        result: What the pass says about itself.
+        claim: What it claims.
+        links: How the interface of each subgraph of ``after`` relates to ``before``.
+        pairs: The subgraphs and tensors of ``after`` that were there before: counterpart in ``before`` by object.
+        rerun: Runs the pass again on a fresh copy of the model before it and returns that copy (to find culprits).
+    """
+
+    name: str
+    before: Model
+    after: Model
+    result: PassResult
+    claim: Claim
+    links: dict[Subgraph, SubgraphLinks]
+    subgraphs: dict[Subgraph, Subgraph]
+    tensors: dict[Tensor, Tensor]
+    rerun: Callable[[], Model]
+
+
+class Session(Protocol):
+    """One run of a pipeline as a verifier sees it."""
+
+    def check(self, step: Step) -> Verdict:
+        """Compare the model before and after a pass."""
+        ...
+
+    def finish(self, model: Model) -> Verdict | None:
+        """Compare the last model with the very first one."""
+        ...
+
+
+class Verifier(Protocol):
+    """What ``Pipeline.run(verify=...)`` accepts; ``tflite2x.Verify`` is one."""
+
+    def start(self, model: Model) -> Session:
+        """Begin with the model before the first pass."""
+        ...
+
+
+class CheckFailedError(VerificationError):
+    """A pass broke the model.
+
+    Attributes:
+        report: Everything up to and including the pass that failed.
+        step: The step that failed, with the model before and after; None for the comparison at the end.
+    """
+
+    report: Report
+    step: Step | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """Passes in a row.
+
+    Attributes:
+        passes: The passes; groups stand for their members.
+    """
+
+    passes: tuple[Pass, ...] = ()
+
+    def __init__(self, passes: Sequence[Pass] = ()) -> None:
+        object.__setattr__(self, "passes", tuple(passes))
+
+    @classmethod
+    def parse(cls, text: str, *, base: Path | None = None) -> Pipeline:
+        """Make a pipeline from its text form, such as ``strip-float-io,xc-fc{threads=4},cleanup`` or ``@recipe.txt``.
+
+        Args:
+            text: The text; grammar in ``tflite2x.rewrite.text``.
+            base: Folder that relative ``@`` paths start from; the current one when None.
+
+        Raises:
+            PipelineError: Grammar, unknown pass, unknown option, or wrong value; with a caret at the place.
+        """
+        return cls([build_pass(item) for item in parse_items(text, base=base)])
+
+    def __str__(self) -> str:
+        return ",".join(format_pass(p) for p in self.passes)
+
+    def apply(self, model: Model) -> Iterator[PassResult]:
+        """Run the passes without report and verification; yields the result of each."""
+        walk = _walk(self.passes)
+        result: PassResult | None = None
+        while (step := _advance(walk, result)) is not None:
+            result = step[1](model)
+            yield result
+
+    def run(
+        self, model: Model, verify: Verifier | None = None, *, callback: Callback | None = None, record: bool = False
+    ) -> Report:
+        """Run the passes on ``model``, in place.
+
+        Args:
+            model: The model. When anything fails it is left as it was after the last pass that succeeded in full.
+            verify: Checks the model after each pass; None checks nothing.
+            callback: Called after each pass.
+            record: Keep the text of this pipeline in the model's metadata (``tflite2x.recipe``).
+
+        Raises:
+            CheckFailedError: A pass broke the model; the error carries the report.
+            PassError: A pass failed or one of its conditions does not hold.
+        """
+        report = Report(str(self))
+        report.before = size = Size.of(model)
+        started = time.perf_counter()
+        session = verify.start(model) if verify is not None else None
+        report.verify_ms += (time.perf_counter() - started) * 1e3 if session is not None else 0.0
+        walk = _walk(self.passes)
+        result: PassResult | None = None
+        while (step := _advance(walk, result)) is not None:
+            group, pass_ = step
+            row, made = _run_pass(pass_, group, model, size)
+            report.passes.append(row)
+            report.ms += row.ms
+            result, size = row.result, row.after
+            if session is not None:
+                row.verdict = _timed(lambda made=made: session.check(made))  # type: ignore[misc]
+                report.verify_ms += row.verdict.ms
+                if not row.verdict.passed:
+                    raise _failure(report, row, made)
+            if callback is not None:
+                callback(row.name, model, row)
+        if record:
+            _record(model, str(self))
+            size = Size.of(model)
+        report.after = size
+        if session is not None:
+            verdict = _timed(lambda: session.finish(model))
+            report.verify_ms += verdict.ms if verdict is not None else 0.0
+            report.total = verdict
+            if verdict is not None and not verdict.passed:
+                raise _failure(report, None, None)
+        return report
+
+
+def build_pass(item: Item) -> Pass:
+    """Make the pass that an item of a pipeline text names, with its options converted to their types.
+
+    Raises:
+        PipelineError: Unknown pass, unknown option, or wrong value; with a caret at the place.
+    """
+    from tflite2x.rewrite.registry import find_pass
+
+    try:
+        cls = find_pass(item.name)
+    except PipelineError as error:
+        raise item.error(error.what, error.hint) from None
+    fields = {key: (field, kind) for field, key, kind in option_fields(cls) if not field.metadata.get("body")}
+    values: dict[str, Any] = {}
+    for option in item.options:
+        key = option.key.replace("_", "-")
+        if key not in fields:
+            known = ", ".join(fields) or "none"
+            raise option_error(item, option.position, f"{cls.name} has no option '{option.key}'", f"Options: {known}.")
+        field, kind = fields[key]
+        if field.name in values:
+            raise option_error(item, option.position, f"option '{option.key}' is given twice")
+        try:
+            values[field.name] = convert(option.value, kind)
+        except ValueError:
+            shown = option.value if isinstance(option.value, str) else " ".join(option.value)
+            raise option_error(
+                item, option.value_position, f"'{shown}' does not fit option '{key}'", f"It takes {describe(kind)}."
+            ) from None
+    body = next((f for f, _, _ in option_fields(cls) if f.metadata.get("body")), None)
+    if item.body is not None:
+        if body is None:
+            raise item.error(f"{cls.name} takes no passes in parentheses")
+        values[body.name] = tuple(build_pass(member) for member in item.body)
+    elif body is not None:
+        raise item.error(f"{cls.name} needs passes in parentheses", f"Such as {cls.name}(cleanup).")
+    try:
+        return cls(**values)
+    except TypeError as error:  # a required option is missing
+        raise item.error(f"{cls.name} cannot be made: {error}") from None
+    except (ValueError, Tflite2xError) as error:  # the pass checks its own options in __post_init__
+        raise item.error(str(error)) from None
+
+
+def option_error(item: Item, position: int, what: str, hint: str = "") -> PipelineError:
+    """Make an error that points at an option of an item."""
+    return item.source.error(position, what, hint)
+
+
+def _walk(passes: Sequence[Pass], group: str = "") -> Generator[tuple[str, Pass], PassResult, bool]:
+    """Yield (group, pass) one by one, receive each result, and return whether anything changed."""
+    modified = False
+    for pass_ in passes:
+        if not isinstance(pass_, Group):
+            result = yield group, pass_
+            modified |= result.modified
+            continue
+        label = format_pass(pass_)
+        bound = pass_.rounds()
+        for _ in range(bound):
+            changed = yield from _walk(pass_.members(), label)
+            modified |= changed
+            if not changed or bound == 1:
+                break
+        else:
+            names = ", ".join(format_pass(m) for m in pass_.members())
+            raise PassError(
+                f"after {bound} rounds the passes {names} still change the model: they undo each other's work",
+                where=f"pass {label}",
+                hint="Run one of them alone, or raise the limit.",
+            )
+    return modified
+
+
+def _advance(walk: Generator[tuple[str, Pass], PassResult, bool], result: PassResult | None) -> tuple[str, Pass] | None:
+    try:
+        return next(walk) if result is None else walk.send(result)
+    except StopIteration:
+        return None
+
+
+def _run_pass(pass_: Pass, group: str, model: Model, size: Size) -> tuple[PassReport, Step]:
+    snapshot = model.clone()
+    subgraphs = dict(zip(model.subgraphs, snapshot.subgraphs, strict=True))
+    tensors = {
+        new: old for graph, copy in subgraphs.items() for new, old in zip(graph.tensors, copy.tensors, strict=True)
+    }
+    record = InterfaceRecord(model)
+    name = format_pass(pass_)
+    started = time.perf_counter()
+    result = pass_(model)
+    ms = (time.perf_counter() - started) * 1e3
+    try:
+        links = record.resolve(model, result.interface)
+    except PassError as error:
+        raise error.at(f"pass {name}") from None
+    after = Size.of(model) if result.modified else size
+
+    def rerun() -> Model:
+        copy = snapshot.clone()
+        pass_(copy)
+        return copy
+
+    step = Step(name, snapshot, model, result, result.claim, links, subgraphs, tensors, rerun)
+    return PassReport(name, group, result, size, after, ms), step
+
+
+def _timed(check: Callable[[], Any]) -> Any:
+    started = time.perf_counter()
+    verdict = check()
+    if verdict is not None:
+        verdict.ms = (time.perf_counter() - started) * 1e3
+    return verdict
+
+
+def _failure(report: Report, row: PassReport | None, step: Step | None) -> CheckFailedError:
+    verdict = row.verdict if row is not None else report.total
+    reason = verdict.reason if verdict is not None else ""
+    first = f"; the first tensor that differs: {verdict.first}" if verdict is not None and verdict.first else ""
+    error = CheckFailedError(
+        f"{reason}{first}",
+        where=f"pass {row.name}" if row is not None else f"pipeline {report.pipeline}",
+        hint="Nothing is written. '--verify off' would skip the check.",
+    )
+    error.report = report
+    error.step = step
+    return error
+
+
+def _record(model: Model, text: str) -> None:
+    data = text.encode()
+    for entry in model.metadata:
+        if entry.name == RECIPE:
+            entry.data = data
+            return
+    model.add_metadata(RECIPE, data)
