@@ -99,6 +99,15 @@ class Plan:
         subgraph: What to run. The plan does not notice later edits.
         session: State and rounding contract.
 
+    Attributes:
+        subgraph: The subgraph.
+        tensors: Its tensors; their positions are the slots.
+        inputs: Slots of the inputs.
+        outputs: Slots of the outputs.
+        steps: The operators that run every time.
+        folded: Slots of what was computed here.
+        calls_subgraphs: Whether an operator calls another subgraph.
+
     Raises:
         UnsupportedError: An operator has no kernel, or its kernel cannot do its types or options.
         ExecutionError: An operator reads a tensor that nothing computes.
@@ -114,7 +123,7 @@ class Plan:
         self.calls_subgraphs = any(op.calls for op in subgraph.operators)
         self._template: list[Array | None] = [None] * len(self.tensors)
         self._variables: list[tuple[int, TensorSpec]] = []
-        self._steps: list[Step] = []
+        self.steps: list[Step] = []
         specs: dict[int, TensorSpec] = {}
 
         def spec(tensor: Tensor) -> TensorSpec:
@@ -176,7 +185,7 @@ class Plan:
         step = Step(op, run, inputs, outputs, context.outputs)
         constant = all(slot == _ABSENT or self._template[slot] is not None for slot in inputs)
         if not (kernel.pure and inputs and constant) or any(s.is_variable for s in context.outputs):
-            self._steps.append(step)
+            self.steps.append(step)
             return
         args = [None if slot == _ABSENT else self._template[slot] for slot in inputs]
         for slot, tensor, value in zip(outputs, op.outputs, step.execute(session, args), strict=True):
@@ -189,7 +198,7 @@ class Plan:
     def _plan_releases(self) -> None:
         keep = {*self.outputs, *self._variable_slots}
         seen: set[int] = {slot for slot, value in enumerate(self._template) if value is not None}
-        for step in reversed(self._steps):
+        for step in reversed(self.steps):
             for slot in {*step.inputs, *step.outputs} - {_ABSENT} - keep - seen:
                 step.release.append(slot)
                 seen.add(slot)
@@ -210,7 +219,7 @@ class Plan:
         record = session.record
         if record is not None:
             record.update((self.tensors[slot], _value(values[slot])) for slot in (*self.inputs, *self.folded))
-        for step in self._steps:
+        for step in self.steps:
             args = [None if slot == _ABSENT else values[slot] for slot in step.inputs]
             for slot, array in zip(step.outputs, step.execute(session, args), strict=True):
                 if slot in self._variable_slots:
