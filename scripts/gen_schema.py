@@ -26,7 +26,7 @@ SCALARS = {
     "uint64": "Q", "float": "f", "double": "d",
 }  # fmt: skip
 DECORATOR = "@dataclasses.dataclass(slots=True, repr=False, eq=False)"
-KINDS = "ARRAY BYTES ENUM SCALAR STRING TABLE TABLES UNION VECTOR Bytes Field Table".split()
+KINDS = ["ARRAY", "BYTES", "ENUM", "SCALAR", "STRING", "TABLE", "TABLES", "UNION", "VECTOR", "Bytes", "Field", "Table"]
 HEADER = '''# SPDX-License-Identifier: Apache-2.0
 """{doc}
 

@@ -26,7 +26,7 @@ TABLE_DOCS = {
     "CustomQuantization": "Quantization in a format that TFLite does not define.",
     "BlockwiseQuantization": "One scale for each block of elements; scales and zero points are tensors of their own.",
     "MultiAxisQuantization": "Scales along several axes at once; scales and zero points are tensors of their own.",
-    "QuantizationParameters": "real = scale * (quantized - zero_point), for the whole tensor or for slices of one axis.",
+    "QuantizationParameters": "real = scale * (quantized - zero_point), for a whole tensor or for slices of one axis.",
     "Int32Vector": "Index vector with 32-bit elements.",
     "Uint16Vector": "Index vector with 16-bit elements.",
     "Uint8Vector": "Index vector with 8-bit elements.",
