@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other functions of two inputs: MAXIMUM, MINIMUM, SQUARED_DIFFERENCE, POW, ATAN2; and ADD_N."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tflite2x.interpreter import lookup
+from tflite2x.interpreter.elementwise import check_types, per_tensor, quiet, scaler, two
+from tflite2x.interpreter.kernel import Array, KernelContext, Run
+from tflite2x.interpreter.registry import kernel
+
+_ORDERED = ("float32", "float16", "bfloat16", "int8", "uint8", "int16", "int32", "int64")
+
+
+@kernel("MAXIMUM", "MINIMUM", types=_ORDERED)
+def maximum_minimum(ctx: KernelContext) -> Run:
+    """MAXIMUM and MINIMUM (LiteRT maximum_minimum.cc).
+
+    Quantized values are compared as they are: inputs and output share one quantization. A NaN in the second input wins,
+    a NaN in the first one loses.
+    """
+    check_types(ctx, _ORDERED, inputs=2)
+    largest = ctx.name == "MAXIMUM"
+    if ctx.outputs[0].dtype.kind in "iu":
+        return two(ctx, np.maximum if largest else np.minimum)
+    wins = np.greater if largest else np.less
+    return two(ctx, quiet(lambda a, b: np.where(wins(a, b), a, b)))
+
+
+@kernel("SQUARED_DIFFERENCE", types=("float32", "int32", "int8 x int8 -> int8"))
+def squared_difference(ctx: KernelContext) -> Run:
+    """SQUARED_DIFFERENCE (LiteRT squared_difference.cc).
+
+    int8: both inputs at a common scale with 7 extra bits, squared, requantized with two roundings.
+    """
+    name = check_types(ctx, ("float32", "int32", "int8"), inputs=2)
+    if name != "int8":
+        return two(ctx, quiet(lambda a, b: np.square(a - b)))
+    a, b, out = ctx.input(0), ctx.input(1), ctx.outputs[0]
+    per_tensor(ctx, a, b, out)
+    twice = 2 * max(a.s, b.s)
+    scale_a, scale_b = scaler(a.s / twice), scaler(b.s / twice)
+    scale_out = scaler(twice * twice / ((1 << 14) * out.s))
+
+    def values(x: Array, y: Array) -> Array:
+        difference = scale_a((x - a.z) << 7) - scale_b((y - b.z) << 7)
+        return np.clip(scale_out(difference * difference) + out.z, -128, 127)
+
+    return two(ctx, lookup.binary(values, np.int8, np.int8))
+
+
+@kernel("POW", types=("float32", "int32"))
+def power(ctx: KernelContext) -> Run:
+    """POW (LiteRT pow.cc).
+
+    int32: exponents must not be negative. What leaves int32 becomes the lowest int32, as on x86-64, but wraps where one
+    exponent of at least 1 serves all elements: there LiteRT multiplies integers.
+    """
+    name = check_types(ctx, ("float32", "int32"), inputs=2)
+    if name == "float32":
+        return two(ctx, quiet(np.power))
+
+    def values(a: Array, b: Array) -> Array:
+        if np.any(b < 0):
+            raise ctx.execution_error("POW of int32 with a negative exponent", "Exponents must be at least 0.")
+        if a.shape[1:] != b.shape[1:] and b[0].size == 1:
+            wrapped = np.power(a.astype(np.int64), b.astype(np.int64)).astype(np.int32)  # int64 wraps, too: same bits
+            return np.where(b >= 1, wrapped, np.int32(1))
+        exact = np.power(a.astype(np.float64), b)
+        inside = np.abs(exact) < 2.0**31
+        return np.where(inside, np.where(inside, exact, 0), -(2.0**31)).astype(np.int32)
+
+    return two(ctx, quiet(values))
+
+
+@kernel("ATAN2", types=("float32", "float64", "float16", "bfloat16"))
+def atan2(ctx: KernelContext) -> Run:
+    """ATAN2 of y and x (LiteRT atan2.cc)."""
+    check_types(ctx, ("float32", "float64", "float16", "bfloat16"), inputs=2)
+    return two(ctx, np.arctan2)
+
+
+@kernel("ADD_N", types=("float32", "int32"))
+def add_n(ctx: KernelContext) -> Run:
+    """ADD_N (LiteRT add_n.cc): the inputs have one shape; their sum runs from first to last."""
+    check_types(ctx, ("float32", "int32"), inputs=len(ctx.inputs))
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        arrays = [a for a in inputs if a is not None]
+        if len({a.shape[1:] for a in arrays}) > 1:
+            raise ctx.execution_error("the inputs of ADD_N have different shapes")
+        with np.errstate(all="ignore"):
+            total = arrays[0] + arrays[0].dtype.type(0)
+            for array in arrays[1:]:
+                total = total + array
+        return [total]
+
+    return run

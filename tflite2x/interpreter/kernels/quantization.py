@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QUANTIZE, DEQUANTIZE and FAKE_QUANT."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflite2x.interpreter import lookup
+from tflite2x.interpreter.elementwise import one, option, per_tensor, quiet, scaler, type_name
+from tflite2x.interpreter.fixedpoint import round_half_away, wrap_int32
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
+from tflite2x.interpreter.registry import kernel
+
+_LIMITS = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1)}
+_REQUANTIZE = {
+    "int8": ("int8", "uint8", "int16"),
+    "uint8": ("int8", "uint8", "int16"),
+    "int16": ("int8", "int16", "int32"),
+    "int32": ("int8", "int16"),
+}
+
+
+def limits(spec: TensorSpec) -> tuple[int, int]:
+    """Return the lowest and highest value of an integer type, also of those below 8 bits."""
+    name = type_name(spec)
+    if name in _LIMITS:
+        return _LIMITS[name]
+    info = np.iinfo(spec.dtype)
+    return int(info.min), int(info.max)
+
+
+def along(spec: TensorSpec, values: Array, rank: int) -> Array:
+    """Shape per-channel values so that they broadcast along the quantized dimension of an array with a sample axis."""
+    axis = spec.axis + 1
+    return values.reshape((1,) * axis + (-1,) + (1,) * (rank - axis - 1)) if values.size > 1 else values.reshape(())
+
+
+@kernel(
+    "QUANTIZE",
+    types=(
+        "float32 -> int8, uint8, int16, int4, uint4 (per-tensor)", "float32 -> int8, uint8, int16 (per-channel)",
+        "int8 -> int8, uint8, int16", "uint8 -> int8, uint8, int16", "int16 -> int8, int16, int32",
+        "int32 -> int8, int16",
+    ),
+)  # fmt: skip
+def quantize(ctx: KernelContext) -> Run:
+    """QUANTIZE (LiteRT quantize.cc, reference/quantize.h, reference/requantize.h).
+
+    From float32: the float32 quotient by the scale, rounded half away from zero. A quotient that leaves int32 becomes
+    the lowest int32 first, as on x86-64, and so the lowest output. NaN is an error. Between integers: two roundings.
+    """
+    source, out = ctx.input(0), ctx.outputs[0]
+    name, target = type_name(source), type_name(out)
+    if not out.is_quantized:
+        raise ctx.unsupported(f"tensor {out.name!r} has no quantization", "QUANTIZE needs the scale of its output.")
+    if name == "float32":
+        if target not in ("int8", "uint8", "int16", "int4", "uint4"):
+            raise ctx.unsupported(f"QUANTIZE from float32 to {target}")
+        return _from_float(ctx, out)
+    if target not in _REQUANTIZE.get(name, ()):
+        raise ctx.unsupported(f"QUANTIZE from {name} to {target}")
+    per_tensor(ctx, source, out)
+    scale = scaler(source.s / out.s)
+    low, high = limits(out)
+
+    def values(x: Array) -> Array:
+        return np.clip(wrap_int32(scale(wrap_int32(x - source.z)) + out.z), low, high)
+
+    if name == "int32":
+        return one(lambda x: values(x.astype(np.int64)).astype(out.dtype))
+    return one(lookup.unary(values, source.dtype, out.dtype))
+
+
+def _from_float(ctx: KernelContext, out: TensorSpec) -> Run:
+    low, high = limits(out)
+
+    def values(x: Array) -> Array:
+        scale = along(out, out.scale, x.ndim)
+        zero_point = along(out, out.zero_point, x.ndim)
+        steps = x / scale
+        highest = float(np.max(np.abs(steps), initial=0))
+        if highest != highest:
+            raise ctx.execution_error("QUANTIZE of NaN", "An integer cannot hold it.")
+        if highest < 2.0**20:  # far from any overflow: a few passes in float32
+            steps = round_half_away(steps)
+            steps += zero_point.astype(np.float32)
+            return np.clip(steps, low, high, out=steps).astype(out.dtype)
+        whole = round_half_away(steps)
+        whole = np.where(np.abs(whole) < 2.0**31, whole, np.float32(-(2.0**31))).astype(np.int64)
+        return np.clip(wrap_int32(whole + zero_point), low, high).astype(out.dtype)
+
+    return one(quiet(values))
+
+
+@kernel(
+    "DEQUANTIZE",
+    types=(
+        "int8, uint8, int16, int4, uint4, int2 -> float32 (per-tensor)",
+        "int8, uint8, int4, uint4, int2 -> float32 (per-channel)", "float16 -> float32",
+    ),
+)  # fmt: skip
+def dequantize(ctx: KernelContext) -> Run:
+    """DEQUANTIZE (LiteRT dequantize.cc, reference/dequantize.h).
+
+    Per tensor in float64, rounded to float32 once; per channel in float32.
+    """
+    source = ctx.input(0)
+    name = type_name(source)
+    if name == "float16":
+        return one(lambda x: x.astype(np.float32))
+    if name not in ("int8", "uint8", "int16", "int4", "uint4", "int2"):
+        raise ctx.unsupported(f"DEQUANTIZE of {name}")
+    if not source.is_quantized:
+        raise ctx.unsupported(f"tensor {source.name!r} has no quantization", "DEQUANTIZE needs the scale of its input.")
+    if source.scale.size == 1:
+
+        def real(x: Array) -> Array:
+            return (source.s * (x - np.float64(source.z))).astype(np.float32)
+
+        return one(lookup.unary(real, source.dtype, np.float32))
+
+    def channels(x: Array) -> Array:
+        centered = x.astype(np.int32) - along(source, source.zero_point, x.ndim).astype(np.int32)
+        result: Array = along(source, source.scale, x.ndim) * centered.astype(np.float32)
+        return result
+
+    return one(channels)
+
+
+@kernel("FAKE_QUANT", types=("float32",))
+def fake_quant(ctx: KernelContext) -> Run:
+    """FAKE_QUANT (LiteRT fake_quant.cc, internal/quantization_util.cc): quantize and dequantize, all in float32."""
+    if type_name(ctx.input(0)) != "float32":
+        raise ctx.unsupported(f"FAKE_QUANT of {type_name(ctx.input(0))}")
+    if option(ctx, "narrow_range", False):
+        raise ctx.unsupported("FAKE_QUANT with narrow_range", "LiteRT does not run it either.")
+    f = np.float32
+    low, high = f(option(ctx, "min", 0.0)), f(option(ctx, "max", 0.0))
+    largest = f((1 << int(option(ctx, "num_bits", 0))) - 1)
+    if not low < high or largest < 1:
+        raise ctx.unsupported(f"FAKE_QUANT from {low} to {high} with {int(largest) + 1} values")
+    scale = f((high - low) / largest)
+    zero_point = f(np.clip(round_half_away(f(-low / scale)), f(0), largest))
+    nudged_low, nudged_high = f(-zero_point * scale), f((largest - zero_point) * scale)
+    inverse = f(f(1) / scale)
+
+    def values(x: Array) -> Array:
+        clamped = np.minimum(nudged_high, np.maximum(nudged_low, x))
+        result: Array = round_half_away((clamped - nudged_low) * inverse) * scale + nudged_low
+        return result
+
+    return one(quiet(values))
