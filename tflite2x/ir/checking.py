@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tflite2x.errors import GraphError
+from tflite2x.ir.buffer import Buffer
+from tflite2x.ir.operator import OperatorCode
 from tflite2x.ir.quantization import BlockQuantization
 from tflite2x.ir.subgraph import Subgraph
 from tflite2x.ir.tensor import Tensor
@@ -27,8 +29,8 @@ def check(model: Model) -> None:
     for s in model._subgraphs:
         _require(s._model is model, "subgraphs", f"subgraph {s.name!r} does not know its model")
         _check_subgraph(s, buffers, codes)
-    for i, entry in enumerate(model._metadata):
-        _require(entry.buffer in buffers, f"metadata[{i}]", "its buffer is not in the model")
+    for i, metadata in enumerate(model._metadata):
+        _require(metadata.buffer in buffers, f"metadata[{i}]", "its buffer is not in the model")
     for i, buffer in enumerate(model.metadata_buffer):
         _require(buffer in buffers, f"metadata_buffer[{i}]", "the buffer is not in the model")
     for i, e in enumerate(model.external_buffers):
@@ -40,14 +42,11 @@ def check(model: Model) -> None:
         where = f"signatures[{i}] ({signature.key!r})"
         _require(signature.subgraph in subgraphs, where, "its subgraph is not in the model")
         for entry in (*signature.input_entries, *signature.output_entries):
-            _require(
-                entry.tensor._subgraph is signature.subgraph,
-                where,
-                f"the tensor of {entry.name!r} is not in its subgraph",
-            )
+            known = entry.tensor._subgraph is signature.subgraph
+            _require(known, where, f"the tensor of {entry.name!r} is not in its subgraph")
 
 
-def _check_subgraph(s: Subgraph, buffers: set[object], codes: set[object]) -> None:
+def _check_subgraph(s: Subgraph, buffers: set[Buffer], codes: set[OperatorCode]) -> None:
     where = s.where
     members = set(s._tensors)
     _require(len(members) == len(s._tensors), where, "a tensor is listed twice")

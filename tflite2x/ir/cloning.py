@@ -37,10 +37,10 @@ def clone(model: Model) -> Model:
     for s in model._subgraphs:
         subgraphs[s] = _clone_subgraph(s, new, buffers, codes, external, tensors)
     new._subgraphs = list(subgraphs.values())
-    for s in model._signatures:
-        signature: Signature = _copy(s, subgraph=subgraphs[s.subgraph])
-        signature.input_entries = [SignatureEntry(e.name, tensors[e.tensor], e.extras) for e in s.input_entries]
-        signature.output_entries = [SignatureEntry(e.name, tensors[e.tensor], e.extras) for e in s.output_entries]
+    for old in model._signatures:
+        signature: Signature = _copy(old, subgraph=subgraphs[old.subgraph])
+        signature.input_entries = [SignatureEntry(e.name, tensors[e.tensor], e.extras) for e in old.input_entries]
+        signature.output_entries = [SignatureEntry(e.name, tensors[e.tensor], e.extras) for e in old.output_entries]
         new._signatures.append(signature)
     return new
 

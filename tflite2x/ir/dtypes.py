@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tflite2x.errors import GraphError, UnsupportedError
 from tflite2x.schema.enums import TensorType
 
-_NUMPY = {
+_NUMPY: dict[int, np.dtype[Any]] = {
     TensorType.FLOAT32: np.dtype(np.float32),
     TensorType.FLOAT16: np.dtype(np.float16),
     TensorType.INT32: np.dtype(np.int32),
@@ -36,12 +36,12 @@ _NUMPY = {
     TensorType.UINT4: np.dtype(np.uint8),
 }
 #: Types that NumPy lacks: their names in ml_dtypes.
-_ML_DTYPES = {
+_ML_DTYPES: dict[int, str] = {
     TensorType.BFLOAT16: "bfloat16",
     TensorType.FLOAT8_E4M3FN: "float8_e4m3fn",
     TensorType.FLOAT8_E5M2: "float8_e5m2",
 }
-_BITS = {TensorType.INT4: 4, TensorType.UINT4: 4, TensorType.INT2: 2}
+_BITS: dict[int, int] = {TensorType.INT4: 4, TensorType.UINT4: 4, TensorType.INT2: 2}
 
 
 def tensor_type(value: TensorType | int | str) -> TensorType:
@@ -71,10 +71,10 @@ def numpy_dtype(type_: TensorType | int) -> np.dtype[Any]:
     Raises:
         UnsupportedError: The type needs ml_dtypes, which is not installed, or is newer than this version.
     """
-    dtype = _NUMPY.get(type_)  # type: ignore[call-overload]
+    dtype = _NUMPY.get(type_)
     if dtype is not None:
-        return dtype  # type: ignore[no-any-return]
-    name = _ML_DTYPES.get(type_)  # type: ignore[call-overload]
+        return dtype
+    name = _ML_DTYPES.get(type_)
     if name is None:
         raise UnsupportedError(f"element type {int(type_)} is newer than this version of tflite2x")
     try:
@@ -83,7 +83,8 @@ def numpy_dtype(type_: TensorType | int) -> np.dtype[Any]:
         raise UnsupportedError(
             f"element type {TensorType(type_).name} needs ml_dtypes", hint="pip install 'tflite2x[dtypes]'."
         ) from None
-    return np.dtype(getattr(ml_dtypes, name))
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+    return found
 
 
 def element_type(array: NDArray[Any]) -> TensorType:
@@ -104,14 +105,14 @@ def byte_size(type_: TensorType | int, count: int) -> int | None:
     """Return how many bytes ``count`` elements take in a buffer; None when that depends on the values."""
     if type_ in (TensorType.STRING, TensorType.VARIANT, TensorType.RESOURCE):
         return None
-    bits = _BITS.get(type_)  # type: ignore[call-overload]
+    bits = _BITS.get(type_)
     if bits:
         return (count * bits + 7) // 8
     if type_ == TensorType.BFLOAT16:
         return 2 * count
     if type_ in _ML_DTYPES:
         return count
-    return count * numpy_dtype(type_).itemsize
+    return count * int(numpy_dtype(type_).itemsize)
 
 
 def unpack(data: memoryview, type_: TensorType | int, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -139,7 +140,7 @@ def unpack(data: memoryview, type_: TensorType | int, shape: tuple[int, ...]) ->
     if len(data) < needed:
         name = TensorType(type_).name
         raise GraphError(f"{len(data)} bytes of data, shape {list(shape)} of {name} needs {needed}")
-    bits = _BITS.get(type_)  # type: ignore[call-overload]
+    bits = _BITS.get(type_)
     if bits:
         array = _unpack_bits(np.frombuffer(data, np.uint8, needed), bits, count, type_ != TensorType.UINT4)
     else:
@@ -178,7 +179,7 @@ def pack(array: NDArray[Any], type_: TensorType) -> bytes | memoryview:
     if bits:
         return _pack_bits(array, bits, type_)
     contiguous = np.ascontiguousarray(array, dtype.newbyteorder("<"))
-    return memoryview(contiguous.reshape(-1).view(np.uint8))
+    return memoryview(contiguous.reshape(-1).view(np.uint8))  # type: ignore[arg-type,unused-ignore]
 
 
 def _pack_bits(array: NDArray[Any], bits: int, type_: TensorType) -> bytes:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +69,13 @@ def describe_unknown(unknown: dict[str, tuple[int, ...]]) -> str:
     )
 
 
+def _item(items: Sequence[T], index: int, what: str, where: str, *parts: object) -> T:
+    """Return one item; the place is put together only when it is needed."""
+    if 0 <= index < len(items):
+        return items[index]
+    raise FormatError(f"{what} index {index}, {len(items)} {what}s", where=where.format(*parts))
+
+
 class _Loader:
     def __init__(self, data: memoryview, root: tables.Model, end: int, path: Path | None) -> None:
         self.data, self.root, self.end = data, root, end
@@ -84,44 +91,29 @@ class _Loader:
         )  # fmt: skip
         model._buffers = [self._buffer(i, b) for i, b in enumerate(root.buffers or ())]
         model._operator_codes = [self._code(c) for c in root.operator_codes or ()]
-        model.external_buffer_groups = [
-            ExternalBufferGroup(g.name, g.extras) for g in root.external_buffer_groups or ()
-        ]
-        groups = model.external_buffer_groups
-        model.external_buffers = [
-            ExternalBuffer(
-                b.id, self._item(groups, b.group, lambda i=i: f"external_buffers[{i}].group", "external buffer group"),
-                b.offset, b.length, b.packing, b.extras,
-            )
-            for i, b in enumerate(root.external_buffers or ())
-        ]  # fmt: skip
+        groups = [ExternalBufferGroup(g.name, g.extras) for g in root.external_buffer_groups or ()]
+        model.external_buffer_groups = groups
+        for i, b in enumerate(root.external_buffers or ()):
+            group = _item(groups, b.group, "external buffer group", "external_buffers[{}].group", i)
+            model.external_buffers.append(ExternalBuffer(b.id, group, b.offset, b.length, b.packing, b.extras))
         self.external = {b.id: b for b in model.external_buffers}
         raw_subgraphs = root.subgraphs or ()
         model._subgraphs = [Subgraph(model, s.name) for s in raw_subgraphs]
         for i, (subgraph, raw) in enumerate(zip(model._subgraphs, raw_subgraphs, strict=True)):
             self._subgraph(f"subgraphs[{i}]", subgraph, raw)
+        buffers = model._buffers
         model.metadata_buffer = [
-            self._item(model._buffers, b, lambda i=i: f"metadata_buffer[{i}]", "buffer")  # type: ignore[misc]
-            for i, b in enumerate(root.metadata_buffer or ())
+            _item(buffers, b, "buffer", "metadata_buffer[{}]", i) for i, b in enumerate(root.metadata_buffer or ())
         ]
-        model._metadata = [
-            Metadata(
-                m.name, self._item(model._buffers, m.buffer, lambda i=i: f"metadata[{i}].buffer", "buffer"), m.extras
-            )  # type: ignore[misc]
-            for i, m in enumerate(root.metadata or ())
-        ]
-        model._signatures = [
-            self._signature(f"signature_defs[{i}]", s) for i, s in enumerate(root.signature_defs or ())
-        ]
+        for i, m in enumerate(root.metadata or ()):
+            buffer = _item(buffers, m.buffer, "buffer", "metadata[{}].buffer", i)
+            model._metadata.append(Metadata(m.name, buffer, m.extras))
+        for i, s in enumerate(root.signature_defs or ()):
+            model._signatures.append(self._signature(f"signature_defs[{i}]", s))
         rest = self.data[self.end :]
         if len(rest) >= _PADDING or any(rest):
             model.trailing = rest
         return model
-
-    def _item(self, items: Sequence[T], index: int, where: Callable[[], str], what: str) -> T:
-        if 0 <= index < len(items):
-            return items[index]
-        raise FormatError(f"{what} index {index}, {len(items)} {what}s", where=where())
 
     def _outside(self, offset: int, size: int, where: str) -> memoryview:
         if offset + size > len(self.data):
@@ -157,15 +149,14 @@ class _Loader:
         subgraph.debug_metadata_index, subgraph.extras = raw.debug_metadata_index, raw.extras
         subgraph.absent = _absent(raw, "tensors", "inputs", "outputs", "operators")
         tensors = subgraph._tensors
-        sentinel = self.model._buffers
-        for i, t in enumerate(raw.tensors or ()):
-            tensors.append(self._tensor(where, i, subgraph, t, sentinel))
+        for i, r in enumerate(raw.tensors or ()):
+            tensors.append(self._tensor(where, i, subgraph, r))
         for i, tensor in enumerate(tensors):
             details = tensor.quantization.details if tensor.quantization else None
             if isinstance(details, BlockQuantization):
-                details.scales = self._detail(
-                    tensors, details.scales, f"{where}.tensors[{i}].quantization.details.scales"
-                )
+                assert isinstance(details.scales, int)
+                place = "{}.tensors[{}].quantization.details.scales"
+                details.scales = _item(tensors, details.scales, "tensor", place, where, i)
                 if isinstance(details.zero_points, int) and 0 < details.zero_points < len(tensors):
                     details.zero_points = tensors[details.zero_points]
         subgraph._inputs = tuple(self._tensors(tensors, raw.inputs, where, "inputs", optional=False))
@@ -173,15 +164,12 @@ class _Loader:
         operators = subgraph._operators
         for i, o in enumerate(raw.operators or ()):
             operators.append(self._operator(where, i, subgraph, o))
-        for i, t in enumerate(subgraph._inputs):
-            if t._producer is not None:
-                j = operators.index(t._producer)
+        for i, given in enumerate(subgraph._inputs):
+            if given._producer is not None:
+                j = operators.index(given._producer)
                 raise FormatError(f"operators[{j}] computes this graph input", where=f"{where}.inputs[{i}]")
         # A cycle would make every walk over the graph endless; another order is the author's business.
         ordering.stable_order(operators, lambda t: t._producer, where)
-
-    def _detail(self, tensors: list[Tensor], index: Any, where: str) -> Tensor:
-        return self._item(tensors, index, lambda: where, "tensor")
 
     def _tensors(
         self, tensors: list[Tensor], indices: Any, where: str, field: str, *, optional: bool = True
@@ -197,7 +185,8 @@ class _Loader:
                 raise FormatError(f"tensor index {index}, {count} tensors", where=f"{where}.{field}[{i}]")
         return result
 
-    def _tensor(self, where: str, index: int, subgraph: Subgraph, raw: tables.Tensor, buffers: list[Buffer]) -> Tensor:
+    def _tensor(self, where: str, index: int, subgraph: Subgraph, raw: tables.Tensor) -> Tensor:
+        buffers = self.model._buffers
         if not raw.buffer < len(buffers):
             raise FormatError(
                 f"buffer index {raw.buffer}, {len(buffers)} buffers", where=f"{where}.tensors[{index}].buffer"
@@ -222,9 +211,7 @@ class _Loader:
 
     def _operator(self, where: str, index: int, subgraph: Subgraph, raw: tables.Operator) -> Operator:
         place = f"{where}.operators[{index}]"
-        code = self._item(
-            self.model._operator_codes, raw.opcode_index, lambda: f"{place}.opcode_index", "operator code"
-        )
+        code = _item(self.model._operator_codes, raw.opcode_index, "operator code", "{}.opcode_index", place)
         op = Operator(subgraph, code)
         tensors = subgraph._tensors
         op._inputs = tuple(self._tensors(tensors, raw.inputs, place, "inputs"))
@@ -265,20 +252,19 @@ class _Loader:
         op.debug_metadata_index, op.extras = raw.debug_metadata_index, raw.extras
         if type(op.options).__name__ in SUBGRAPH_FIELDS or op.other_options is not None:
             for name, called in op._called():
-                self._item(self.model._subgraphs, called, lambda: f"{place}.{name}", "subgraph")  # noqa: B023
+                _item(self.model._subgraphs, called, "subgraph", "{}.{}", place, name)
         return op
 
     def _signature(self, where: str, raw: tables.SignatureDef) -> Signature:
-        subgraph = self._item(self.model._subgraphs, raw.subgraph_index, lambda: f"{where}.subgraph_index", "subgraph")
+        subgraph = _item(self.model._subgraphs, raw.subgraph_index, "subgraph", "{}.subgraph_index", where)
         signature = Signature(raw.signature_key, subgraph)
         for side, entries, target in (
             ("inputs", raw.inputs, signature.input_entries),
             ("outputs", raw.outputs, signature.output_entries),
         ):
             for i, e in enumerate(entries or ()):
-                tensor = self._item(
-                    subgraph._tensors, e.tensor_index, lambda: f"{where}.{side}[{i}].tensor_index", "tensor"  # noqa: B023
-                )  # fmt: skip
+                place = "{}.{}[{}].tensor_index"
+                tensor = _item(subgraph._tensors, e.tensor_index, "tensor", place, where, side, i)
                 target.append(SignatureEntry(e.name, tensor, e.extras))
         signature.deprecated_tag, signature.extras = raw.deprecated_tag, raw.extras
         signature.absent = _absent(raw, "inputs", "outputs")

@@ -152,18 +152,11 @@ class Model:
             opcode: Builtin operator, its name, or a custom code.
             version: Version of the operator.
         """
-        custom: str | None = None
-        if isinstance(opcode, str):
-            if opcode in BuiltinOperator.__members__ and opcode != "CUSTOM":
-                opcode = BuiltinOperator[opcode]
-            else:
-                opcode, custom = BuiltinOperator.CUSTOM, opcode
-        elif opcode == BuiltinOperator.CUSTOM:
-            raise GraphError("a custom operator needs its name", hint="Give the custom code instead of CUSTOM.")
+        number, custom = _kind(opcode)
         for code in self._operator_codes:
-            if (code.opcode, code.custom_code, code.version) == (opcode, custom, version):
+            if (code.opcode, code.custom_code, code.version) == (number, custom, version):
                 return code
-        code = OperatorCode(opcode, custom, version)
+        code = OperatorCode(number, custom, version)
         code._model = self
         self._operator_codes.append(code)
         return code
@@ -311,3 +304,14 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {str(self.path) if self.path else ''}: {len(self._subgraphs)} subgraphs>"
+
+
+def _kind(opcode: BuiltinOperator | int | str) -> tuple[BuiltinOperator | int, str | None]:
+    """Return the number and the custom code that an operator's name or number stands for."""
+    if isinstance(opcode, str):
+        if opcode in BuiltinOperator.__members__ and opcode != "CUSTOM":
+            return BuiltinOperator[opcode], None
+        return BuiltinOperator.CUSTOM, opcode
+    if opcode == BuiltinOperator.CUSTOM:
+        raise GraphError("a custom operator needs its name", hint="Give the custom code instead of CUSTOM.")
+    return opcode, None

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from tflite2x.errors import UnknownFieldError
 from tflite2x.ir.buffer import Buffer, ExternalBuffer
@@ -16,6 +16,7 @@ from tflite2x.ir.signature import Signature, SignatureEntry
 from tflite2x.ir.subgraph import Subgraph
 from tflite2x.ir.tensor import Tensor
 from tflite2x.schema import tables
+from tflite2x.schema.enums import BuiltinOperator
 from tflite2x.schema.table import Table
 from tflite2x.schema.writer import LIMIT, Writer
 
@@ -88,11 +89,7 @@ class _Saver:
 
     def _code(self, c: OperatorCode) -> tables.OperatorCode:
         return tables.OperatorCode(
-            c.deprecated_builtin_code,
-            c.custom_code,
-            c.version,
-            c.builtin_code,
-            extras=c.extras,  # type: ignore[arg-type]
+            c.deprecated_builtin_code, c.custom_code, c.version, cast(BuiltinOperator, c.builtin_code), extras=c.extras
         )
 
     def _external(self, b: ExternalBuffer) -> tables.ExternalBuffer:
@@ -203,15 +200,12 @@ def _quantization(q: Quantization, index: dict[Tensor | None, int]) -> tables.Qu
     )
     details = q.details
     if isinstance(details, BlockQuantization):
-        numbers: tuple[Any, ...] = tuple(
-            x if isinstance(x, int) else index[x] for x in (details.scales, details.zero_points)
-        )
+        scales, zeros = (x if isinstance(x, int) else index[x] for x in (details.scales, details.zero_points))
+        size, extras = details.block_size, details.extras
         if details.multi_axis:
-            raw.details = tables.MultiAxisQuantization(
-                *numbers, details.block_size, details.axes, extras=details.extras
-            )
+            raw.details = tables.MultiAxisQuantization(scales, zeros, size, details.axes, extras=extras)
         else:
-            raw.details = tables.BlockwiseQuantization(*numbers, details.block_size, extras=details.extras)
+            raw.details = tables.BlockwiseQuantization(scales, zeros, size, extras=extras)
     elif details is not None:
         raw.details = details
     if raw.details is not None:

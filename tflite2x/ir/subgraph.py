@@ -53,7 +53,11 @@ class Subgraph:
         self.debug_metadata_index = -1
         self.absent: frozenset[str] = frozenset()
         self.extras: Extras | None = None
-        self._forget()
+        # Derived from the lists; None until somebody asks.
+        self._tensors_view: tuple[Tensor, ...] | None = None
+        self._operators_view: tuple[Operator, ...] | None = None
+        self._tensor_indices: dict[Tensor, int] | None = None
+        self._operator_indices: dict[Operator, int] | None = None
 
     # --- looking ---------------------------------------------------------------------------------------------------
 
@@ -117,10 +121,8 @@ class Subgraph:
 
     def _forget(self) -> None:
         """Drop what was derived from the lists."""
-        self._tensors_view: tuple[Tensor, ...] | None = None
-        self._operators_view: tuple[Operator, ...] | None = None
-        self._tensor_indices: dict[Tensor, int] | None = None
-        self._operator_indices: dict[Operator, int] | None = None
+        self._tensors_view = self._operators_view = None
+        self._tensor_indices = self._operator_indices = None
 
     def _tensor_index(self, tensor: Tensor) -> int:
         if self._tensor_indices is None:
@@ -481,7 +483,7 @@ class Subgraph:
 
     def _ordered(self, operators: list[Operator], produced: dict[Tensor, Any], where: str) -> list[Operator]:
         def producer(tensor: Tensor) -> Operator | None:
-            found: Operator | None = produced[tensor] if tensor in produced else tensor._producer
+            found: Operator | None = produced.get(tensor, tensor._producer)
             return found
 
         return ordering.stable_order(operators, producer, where)
