@@ -123,8 +123,8 @@ def outside_domain(low: Int64, high: Int64, parameters: Parameters) -> NDArray[n
     half1, half2 = ((np.int64(1) << s) >> 1 for s in (parameters.shift1, parameters.shift2))
     v = np.stack([np.clip(_shift(a, parameters.shift1), -32767, 32767) for a in (low, high)])
     p = v * parameters.scale + parameters.total_offset
-    bad: NDArray[np.bool_] = (low < -limit) | (high > limit) | (high + half1 > limit)
-    return bad | (p.max(0) + half2 > limit)
+    bad: NDArray[np.bool_] = (low < -limit) | (high > limit) | (high + half1 > limit) | (p.max(0) + half2 > limit)
+    return bad
 
 
 class Accumulator:

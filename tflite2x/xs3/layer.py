@@ -74,7 +74,8 @@ class Layer:
     def constant(self) -> Int64:
         """What TFLite adds to ``sum(weights * x)``: bias minus the input zero point's share; int64 ``[C_out]``."""
         bias = np.zeros(self.channels, np.int64) if self.bias is None else self.bias.astype(np.int64)
-        return bias - self.input_zero_point * self.weights.sum(axis=1, dtype=np.int64)
+        shares: Int64 = self.weights.sum(axis=1, dtype=np.int64)
+        return bias - self.input_zero_point * shares
 
     @functools.cached_property
     def range(self) -> tuple[Int64, Int64]:

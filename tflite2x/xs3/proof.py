@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exact worst case of XC_fc against TFLite, over all int8 inputs.
+
+Both functions see an input only through one integer accumulator per channel, and both are non-decreasing step functions
+of it (:mod:`tflite2x.xs3.thresholds`). Comparing two lists of 255 thresholds inside of the interval of reachable
+accumulators therefore says everything: the largest difference, and how many accumulators have one. The result is a bound
+for every input. It is attained when the accumulators in question are reachable (:mod:`tflite2x.xs3.reach`), and then an
+input that shows it is constructed and run through both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite2x.errors import UnsupportedError
+from tflite2x.interpreter.kernel import Rounding
+from tflite2x.xs3 import reach
+from tflite2x.xs3.kernel import fully_connected_8, outside_domain
+from tflite2x.xs3.layer import Layer
+from tflite2x.xs3.layout import INT32_MAX, INT32_MIN, Int8, Int16, Int64, Parameters, unpack
+from tflite2x.xs3.thresholds import certify_both, tflite_run, tflite_thresholds, xc_thresholds
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Witness:
+    """An input that shows the largest difference of a layer.
+
+    Attributes:
+        channel: Output channel.
+        x: int8 ``[C_in]``.
+        tflite: What TFLite computes there.
+        xc: What XC_fc computes there.
+    """
+
+    channel: int
+    x: Int8
+    tflite: int
+    xc: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Proof:
+    """What holds for a layer over all int8 inputs.
+
+    Attributes:
+        name: The layer.
+        rounding: The TFLite contract that it was compared with.
+        bound: Largest ``|XC_fc - TFLite|`` in output steps.
+        differing: Accumulators with a difference, summed over channels.
+        accumulators: All accumulators (members of the progressions of :mod:`tflite2x.xs3.reach`; where these are not
+            full, a few near their ends cannot occur), summed over channels.
+        exact: Whether ``differing`` counts reachable accumulators only, in every channel. If not, it is an upper bound.
+        attained: Whether some input shows ``bound``; None when that is not known.
+        witness: Such an input, run through both; None when ``bound`` is 0 or none was found.
+        channel_bound: ``bound`` per channel.
+        channel_differing: ``differing`` per channel.
+        channel_accumulators: ``accumulators`` per channel.
+    """
+
+    name: str
+    rounding: Rounding
+    bound: int
+    differing: int
+    accumulators: int
+    exact: bool
+    attained: bool | None
+    witness: Witness | None
+    channel_bound: Int64
+    channel_differing: Int64
+    channel_accumulators: Int64
+
+    @property
+    def share(self) -> float:
+        """Share of the accumulators that differ."""
+        return self.differing / max(1, self.accumulators)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Bounds per channel of two lists of thresholds: see :func:`compare`.
+
+    Attributes:
+        bound: Largest difference per channel.
+        differing: Members of the progression that differ, per channel.
+        first: Thresholds of TFLite as members of the progression, ``[C, 255]``.
+        second: Thresholds of XC_fc.
+    """
+
+    bound: Int64
+    differing: Int64
+    first: Int64
+    second: Int64
+
+
+def prove(layer: Layer, weights: Int8, bso: Int16, rounding: Rounding = "single") -> Proof:
+    """Bound the difference between a layer in TFLite and its XC_fc, for all inputs.
+
+    Args:
+        layer: The TFLite layer.
+        weights: Weights of the XC_fc: the layer's, padded with columns of zeros.
+        bso: Parameters of the XC_fc, however they were made.
+        rounding: Which TFLite: ``single`` for LiteRT, ``double`` for TFLite Micro.
+
+    Raises:
+        UnsupportedError: Nothing can be proved, with the reason: TFLite's own arithmetic overflows, the kernel's
+            arithmetic is undefined or depends on the order of summation, or the parameters belong to other weights.
+    """
+    width = layer.weights.shape[1]
+    if not np.array_equal(weights[:, :width], layer.weights) or np.any(weights[:, width:]):
+        raise UnsupportedError("the weights of the XC_fc are not those of the layer", where=layer.name)
+    parameters = unpack(bso, layer.channels)
+    refuse(layer, parameters)
+    tflite, xc = tflite_thresholds(layer, rounding), xc_thresholds(parameters, layer.constant)
+    certify_both(layer, parameters, tflite, xc, rounding)
+    progression = reach.steps(layer.weights)
+    result = compare(layer, progression, tflite, xc)
+    differing, known = result.differing.copy(), progression.full | (result.differing == 0)
+    sets: dict[int, list[int]] = {}
+    for c in np.flatnonzero(~known).tolist():
+        found = reach.reachable_set(layer.weights[c])
+        if found is not None:
+            sets[c] = found
+            known[c] = True
+            differing[c] = sum((found[-1] & _mask(a, b)).bit_count() for a, b in _gaps(result, c, 1))
+    bound = int(result.bound.max(initial=0))
+    if bound and sets:
+        result, bound = _tighten(result, sets)
+    witness = _witness(layer, weights, bso, rounding, result, progression, sets) if bound else None
+    attained = True if witness or not bound else None
+    return Proof(
+        name=layer.name,
+        rounding=rounding,
+        bound=bound,
+        differing=int(differing.sum()),
+        accumulators=int(progression.count.sum()),
+        exact=bool(known.all()),
+        attained=attained,
+        witness=witness,
+        channel_bound=result.bound,
+        channel_differing=differing,
+        channel_accumulators=progression.count,
+    )
+
+
+def refuse(layer: Layer, parameters: Parameters) -> None:
+    """Refuse parameters outside of the domain in which the kernel is one function on every implementation.
+
+    Raises:
+        UnsupportedError: Some channel can leave it.
+    """
+    bad, reason = outside(layer, parameters)
+    if bad.any():
+        c = int(np.flatnonzero(bad)[0])
+        raise UnsupportedError(f"channel {c}: {reason}", where=layer.name)
+
+
+def outside(layer: Layer, parameters: Parameters) -> tuple[NDArray[np.bool_], str]:
+    """Tell which channels have parameters that nothing can be proved about, with the reason."""
+    bias = parameters.bias
+    moved = bias - layer.constant
+    low, high = (end + moved for end in layer.range)
+    bad = (bias < INT32_MIN) | (bias > INT32_MAX) | outside_domain(low, high, parameters)
+    if bad.any():
+        return bad, "the accumulator, its bias or a rounding addition of XC_fc can leave 32 bits"
+    return parameters.scale < 0, "the scale is negative, so that outputs fall with the accumulator"
+
+
+def compare(layer: Layer, progression: reach.Steps, tflite: Int64, xc: Int64) -> Comparison:
+    """Compare thresholds ``[C, 255]`` inside of the reachable intervals.
+
+    Channel by channel the codes differ at ``k`` by the number of thresholds of one function at or below ``k`` minus that
+    of the other. As both lists are sorted, the largest difference is the largest ``d`` for which a threshold of the one
+    lies below the threshold ``d - 1`` places earlier of the other, and the members that differ are the union of the
+    intervals between equal places.
+    """
+    low, top = layer.range[0][:, None], progression.count[:, None]
+    step = progression.step[:, None]
+    first, second = (np.clip(-((low - t) // step), 0, top) for t in (tflite, xc))
+    bound = np.zeros(layer.channels, np.int64)
+    for distance in range(1, first.shape[1] + 1):
+        head, tail = slice(None, first.shape[1] - distance + 1), slice(distance - 1, None)
+        more = ((first[:, tail] < second[:, head]) | (second[:, tail] < first[:, head])).any(axis=1)
+        if not more.any():
+            break
+        bound[more] = distance
+    start, end = np.minimum(first, second), np.maximum(first, second)
+    start[:, 1:] = np.maximum(start[:, 1:], end[:, :-1])
+    return Comparison(bound, np.maximum(end - start, 0).sum(axis=1), first, second)
+
+
+def _gaps(result: Comparison, channel: int, distance: int) -> list[tuple[int, int]]:
+    """Return disjoint intervals ``[a, b)`` of members that differ by at least ``distance``."""
+    first, second = result.first[channel], result.second[channel]
+    count = len(first) - distance + 1
+    pieces = []
+    for one, other in ((first, second), (second, first)):
+        start, end = one[distance - 1 :], other[:count]
+        pieces += [(int(a), int(b)) for a, b in zip(start, end, strict=True) if a < b]
+    merged: list[tuple[int, int]] = []
+    for a, b in sorted(pieces):
+        if merged and a <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(b, merged[-1][1]))
+        else:
+            merged.append((a, b))
+    return merged
+
+
+def _tighten(result: Comparison, sets: dict[int, list[int]]) -> tuple[Comparison, int]:
+    """Lower the bounds of the channels whose reachable accumulators are known one by one."""
+    bound = result.bound.copy()
+    for c, found in sets.items():
+        while bound[c] and not any(found[-1] & _mask(a, b) for a, b in _gaps(result, c, int(bound[c]))):
+            bound[c] -= 1
+    return dataclasses.replace(result, bound=bound), int(bound.max(initial=0))
+
+
+def _witness(
+    layer: Layer,
+    weights: Int8,
+    bso: Int16,
+    rounding: Rounding,
+    result: Comparison,
+    progression: reach.Steps,
+    sets: dict[int, list[int]],
+) -> Witness | None:
+    """Construct an input that shows the bound, and check it by running both kernels."""
+    worst = np.flatnonzero(result.bound == result.bound.max())
+    ready = [c for c in worst.tolist() if progression.full[c] or c in sets]
+    if not ready:
+        return None
+    channel = ready[0]
+    middle = int(progression.count[channel]) // 2
+    found = sets.get(channel)
+    best: int | None = None
+    for a, b in _gaps(result, channel, int(result.bound[channel])):
+        k: int | None = min(max(middle, a), b - 1)
+        if found is not None:
+            hits = found[-1] & _mask(a, b)
+            k = hits.bit_length() - 1 if hits else None
+        if k is not None and (best is None or abs(k - middle) < abs(best - middle)):
+            best = k
+    if best is None:
+        return None
+    x = reach.find_input(layer.weights[channel], best, found)
+    tflite = int(tflite_run(layer, x, rounding)[channel])
+    xc = int(fully_connected_8(x, weights, bso)[channel])
+    if abs(tflite - xc) != result.bound[channel]:
+        raise AssertionError(f"{layer.name}: the witness of channel {channel} does not show the bound")
+    return Witness(channel, x, tflite, xc)
+
+
+def _mask(a: int, b: int) -> int:
+    """Return the integer with bits ``a`` to ``b - 1`` set."""
+    return (1 << b) - (1 << a)

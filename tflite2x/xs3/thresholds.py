@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an output code changes: both TFLite and XC_fc are non-decreasing step functions of the integer accumulator.
+
+Either function is described completely by 255 thresholds per channel: the smallest TFLite accumulator whose output is at
+least ``y``, for ``y = -127 .. 127``. Thresholds that no int32 accumulator can reach are ``-FAR`` or ``FAR``.
+All are found in closed form by integer division, and :func:`certify` checks each by evaluating the function itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite2x.errors import UnsupportedError
+from tflite2x.interpreter.fixedpoint import requantize as requantize_tflite
+from tflite2x.interpreter.kernel import Rounding
+from tflite2x.xs3.kernel import Accumulator
+from tflite2x.xs3.kernel import requantize as requantize_xc
+from tflite2x.xs3.layer import Layer
+from tflite2x.xs3.layout import INT32_MAX, INT32_MIN, Int8, Int64, Parameters
+
+#: Output codes that have a threshold: all but the lowest.
+CODES = np.arange(-127, 128, dtype=np.int64)
+#: Beyond every int32 accumulator.
+FAR = 1 << 40
+
+
+def tflite_outputs(layer: Layer, acc: Int64, rounding: Rounding) -> Int64:
+    """Return TFLite's outputs for accumulators ``[..., C]`` (LiteRT ``integer_ops/fully_connected.h``)."""
+    mantissa, shift = layer.fixed_point(rounding)
+    scaled = requantize_tflite(acc, mantissa, shift, rounding) + layer.output_zero_point
+    return np.clip(scaled, *layer.activation)
+
+
+def tflite_run(layer: Layer, x: Int8, rounding: Rounding = "single") -> Int8:
+    """Compute a layer as TFLite does: int8 ``[..., C_in]`` -> int8 ``[..., C_out]``."""
+    rows = x.reshape(-1, x.shape[-1])
+    acc = Accumulator(layer.weights)(rows) + layer.constant
+    return tflite_outputs(layer, acc, rounding).astype(np.int8).reshape(*x.shape[:-1], layer.channels)
+
+
+def tflite_thresholds(layer: Layer, rounding: Rounding) -> Int64:
+    """Return the thresholds ``[C, 255]`` of TFLite's layer, fused activation included.
+
+    Raises:
+        UnsupportedError: TFLite's own arithmetic leaves int32 for some input, so that there is nothing to compare with.
+    """
+    _refuse_overflow(layer, rounding)
+    mantissa, shift = (a[:, None] for a in layer.fixed_point(rounding))
+    steps = np.broadcast_to(CODES - layer.output_zero_point, (layer.channels, CODES.size))
+    divisor = np.maximum(mantissa, 1)
+    if rounding == "single":
+        # acc * mantissa + 2**(total - 1) >= steps * 2**total
+        total = 31 - shift
+        result = _scaled_ceil(2 * steps - 1, total - 1, divisor)
+    else:
+        # First undo the division by a power of two (halves away from zero), then the high multiplication (halves up).
+        right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
+        high = (steps << right) - ((np.int64(1) << right) >> 1) + ((steps <= 0) & (right > 0))
+        result = _scaled_ceil(np.clip(2 * high - 1, -(1 << 32), 1 << 32), np.int64(30), divisor << left)
+        result = np.where(high > INT32_MAX, FAR, np.where(high < INT32_MIN, -FAR, result))
+    # A multiplier of zero: every output is the zero point.
+    result = np.where(mantissa == 0, np.where(steps <= 0, -FAR, FAR), result)
+    low, high_code = layer.activation
+    return np.where(low >= CODES, -FAR, np.where(high_code < CODES, FAR, result))
+
+
+def xc_thresholds(parameters: Parameters, constant: Int64) -> Int64:
+    """Return the thresholds ``[C, 255]`` of XC_fc, in TFLite accumulators.
+
+    Args:
+        parameters: Parameters inside of the domain of the kernel (``kernel.outside_domain``), ``scale >= 0``.
+        constant: What TFLite adds to the sum of products; XC_fc adds ``parameters.bias``.
+    """
+    shift1, scale, shift2 = (a[:, None] for a in (parameters.shift1, parameters.scale, parameters.shift2))
+    needed = CODES * (np.int64(1) << shift2) - parameters.total_offset[:, None] - ((np.int64(1) << shift2) >> 1)
+    v = np.where(scale > 0, _ceil_divide(needed, np.maximum(scale, 1)), np.where(needed <= 0, -FAR, FAR))
+    acc = (np.clip(v, -FAR, FAR) << shift1) - ((np.int64(1) << shift1) >> 1) - (parameters.bias - constant)[:, None]
+    return np.where(v <= -32767, -FAR, np.where(v > 32767, FAR, acc))
+
+
+def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate: object) -> None:
+    """Check thresholds against the function they describe: at each the code is reached, one below it is not.
+
+    Args:
+        thresholds: ``[C, 255]``.
+        low: Smallest reachable accumulator per channel; thresholds are checked inside of the reachable interval.
+        high: Largest reachable accumulator per channel.
+        function: What to call the function in the message.
+        evaluate: Function from accumulators ``[255, C]`` to outputs ``[255, C]``.
+
+    Raises:
+        AssertionError: A threshold is wrong. That is a mistake in this module, never in a model.
+    """
+    assert callable(evaluate)
+    at = np.clip(thresholds, low[:, None], high[:, None]).T
+    before = np.clip(thresholds - 1, low[:, None], high[:, None]).T
+    codes = CODES[:, None]
+    reached = (evaluate(at) >= codes) == (high >= thresholds.T)
+    missed = (evaluate(before) < codes) == (low < thresholds.T)
+    if not (reached.all() and missed.all()):
+        raise AssertionError(f"the thresholds of {function} do not describe it")
+
+
+def certify_both(layer: Layer, parameters: Parameters, tflite: Int64, xc: Int64, rounding: Rounding) -> None:
+    """Check the thresholds of both functions, see :func:`certify`."""
+    low, high = layer.range
+    certify(tflite, low, high, "TFLite", lambda acc: tflite_outputs(layer, acc, rounding))
+    moved = parameters.bias - layer.constant
+    certify(xc, low, high, "XC_fc", lambda acc: requantize_xc(acc + moved, parameters))
+
+
+def _refuse_overflow(layer: Layer, rounding: Rounding) -> None:
+    reason = layer.accumulator_overflow()
+    if not reason:
+        mantissa, shift = layer.fixed_point(rounding)
+        ends = np.stack(layer.range)
+        limit = np.float64(INT32_MAX - 256)
+        left = np.exp2(np.maximum(shift, 0)) if rounding == "double" else np.ones(layer.channels)
+        scaled = np.abs(ends) * np.maximum(left, mantissa * np.exp2(shift - 31.0))
+        bad = np.flatnonzero((scaled > limit).any(axis=0))
+        if bad.size:
+            reason = f"the scaled accumulator of channel {int(bad[0])} can leave int32 in TFLite itself"
+    if reason:
+        raise UnsupportedError(reason, where=layer.name, hint="TFLite's result is undefined for such inputs.")
+
+
+def _scaled_ceil(odd: Int64, power: Int64, divisor: Int64) -> Int64:
+    """Return ``ceil(odd * 2**power / divisor)``, and +-FAR where the numerator leaves int64.
+
+    Such a numerator is at least 2**63, and the divisors are below 2**31: no int32 accumulator gets there.
+    """
+    limit = (np.int64(1) << np.minimum(63 - power, 62)) - 1
+    inside: NDArray[np.bool_] = np.abs(odd) <= limit
+    result = _ceil_divide(np.where(inside, odd, 0) << power, divisor)
+    return np.where(inside, np.clip(result, -FAR, FAR), np.where(odd > 0, FAR, -FAR))
+
+
+def _ceil_divide(a: Int64, b: Int64) -> Int64:
+    result: Int64 = -((-a) // b)
+    return result
