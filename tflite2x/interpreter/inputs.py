@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tflite2x.errors import InputError
 from tflite2x.interpreter.kernel import Array
-from tflite2x.interpreter.specs import run_time_dtype
+from tflite2x.ir.dtypes import numpy_dtype
 from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def arrange(inputs: Inputs, tensors: Sequence[Tensor], names: Mapping[str, Tenso
         return list(inputs)
     by_name: dict[str, list[int]] = {}
     for index, tensor in enumerate(tensors):
-        aliases = {tensor.name, *(name for name, target in names.items() if target is tensor)}
-        for name in aliases:
+        aliases = [name for name, target in names.items() if target is tensor]
+        for name in {*aliases, *([tensor.name] if tensor.name is not None else [])}:
             by_name.setdefault(name, []).append(index)
     values: dict[int, ArrayLike] = {}
     for name, value in inputs.items():
@@ -88,7 +88,7 @@ def convert(value: ArrayLike, tensor: Tensor, index: int, *, batched: bool, resi
 
 
 def _typed(value: ArrayLike, tensor: Tensor, where: str) -> Array:
-    wanted = run_time_dtype(tensor.dtype)
+    wanted = numpy_dtype(tensor.dtype)
     if tensor.dtype == TensorType.STRING:
         return _strings(value, where)
     try:

@@ -81,6 +81,8 @@ class Runtime(Protocol):
 
     #: Resource variables and hash tables by key; lives as long as the interpreter, cleared by ``reset()``.
     resources: dict[Any, Any]
+    #: N: how many samples the present run has.
+    samples: int
 
     def call(self, subgraph: Subgraph, inputs: Sequence[Array]) -> list[Array]:
         """Run ``subgraph`` on arrays with a sample axis and return its outputs, with a sample axis."""

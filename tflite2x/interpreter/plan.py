@@ -146,7 +146,7 @@ class Plan:
             spec(self.tensors[slot])
             if slot not in known and self._template[slot] is None:
                 raise ExecutionError(
-                    f"nothing computes the output tensor {self.tensors[slot].name!r}", where=subgraph_place(subgraph)
+                    f"nothing computes the output tensor {self.tensors[slot].name!r}", where=subgraph.where
                 )
         self._variable_slots = {slot for slot, _ in self._variables}
         self._plan_releases()
@@ -162,6 +162,8 @@ class Plan:
                     where=op.where,
                     hint="Sort the operators, or give the tensor a value.",
                 )
+        if any(t is None for t in op.outputs):
+            raise UnsupportedError("an output is left out", where=op.where)
         outputs = [slots[t] for t in op.outputs]
         known.update(outputs)  # an output hides data that the file may have for it
         context = KernelContext(
@@ -236,11 +238,6 @@ class Plan:
             record.update((self.tensors[slot], _value(values[slot])) for slot in self._variable_slots)
         outputs = ((slot, _value(values[slot])) for slot in self.outputs)
         return [array.copy() if slot in self._variable_slots else array for slot, array in outputs]
-
-
-def subgraph_place(subgraph: Subgraph) -> str:
-    """Return how messages name a subgraph."""
-    return f"subgraphs[{subgraph.index}]"
 
 
 def _value(array: Array | None) -> Array:
