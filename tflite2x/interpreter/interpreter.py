@@ -86,7 +86,7 @@ class Interpreter:
         with self._guard():
             target, arrays = self._inputs(inputs, signature, subgraph, batched=False, resize=resize)
             self._session.begin(1)
-            return [spread(a, 1)[0] for a in self._whole(target, arrays)]
+            return [spread(a, 1)[0, ...] for a in self._whole(target, arrays)]
 
     def run_batch(
         self,
@@ -169,7 +169,7 @@ class Interpreter:
             found = self._batch(record, arrays, samples, one_by_one=target.calls_subgraphs)
             if isinstance(found, Ragged):
                 return _common(found.parts)
-            return {t: spread(a, samples) if batched else spread(a, 1)[0] for t, a in found.items()}
+            return {t: spread(a, samples) if batched else spread(a, 1)[0, ...] for t, a in found.items()}
 
     def reset(self) -> None:
         """Forget all state, as if the interpreter were new."""

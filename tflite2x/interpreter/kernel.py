@@ -151,7 +151,7 @@ def uniform(array: Array) -> Array:
     Raises:
         SampleDependent: Samples differ; the plan repeats the operator one sample at a time.
     """
-    first: Array = array[0]
+    first: Array = array[0, ...]  # an array also where the value is a scalar
     if len(array) > 1 and not np.array_equal(array, np.broadcast_to(first, array.shape)):
         raise SampleDependent
     return first

@@ -194,7 +194,7 @@ class Plan:
             value = value.view()
             value.flags.writeable = False
             self._template[slot] = value
-            specs[slot] = tensor_spec(tensor, value[0])
+            specs[slot] = tensor_spec(tensor, value[0, ...])
             self.folded.append(slot)
 
     def _plan_releases(self) -> None:
