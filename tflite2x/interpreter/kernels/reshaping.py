@@ -78,7 +78,8 @@ def reshape(ctx: KernelContext) -> Run:
 @kernel("SQUEEZE", types=(*MOVED, "string", "int4"))
 def squeeze(ctx: KernelContext) -> Run:
     """SQUEEZE: drop the named dimensions of length 1, or all of them when none is named."""
-    named = [int(d) for d in (getattr(ctx.options, "squeeze_dims", None) or ())]
+    squeezed = getattr(ctx.options, "squeeze_dims", None)
+    named = [] if squeezed is None else [int(d) for d in squeezed]
     ctx.input(0)
     own = owned(ctx)
 

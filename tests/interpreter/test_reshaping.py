@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RESHAPE, SQUEEZE, EXPAND_DIMS, SHAPE, RANK, TRANSPOSE, BITCAST against LiteRT."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+
+import tflite2x
+from tests.interpreter.one_operator import Value, cases, check, one_operator, random_array, rngs, shapes, steering
+from tflite2x.errors import ExecutionError
+from tflite2x.schema.enums import TensorType
+from tflite2x.schema.tables import (
+    ExpandDimsOptions,
+    ReshapeOptions,
+    ShapeOptions,
+    SqueezeOptions,
+    TransposeOptions,
+)
+
+TYPES = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
+
+
+@st.composite
+def reshapes(draw):
+    source = draw(shapes(0, 4, least=draw(st.sampled_from([0, 1, 1]))))
+    count = math.prod(source)
+    if count == 0:
+        return source, draw(st.sampled_from([[0], [0, 3], [2, 0], [-1], [3, -1], list(source)]))
+    target = []
+    rest = count
+    for _ in range(draw(st.integers(0, 3))):
+        divisor = draw(st.sampled_from([d for d in range(1, rest + 1) if rest % d == 0]))
+        target.append(divisor)
+        rest //= divisor
+    if rest != 1:
+        target.insert(draw(st.integers(0, len(target))), rest)
+    if target and draw(st.booleans()):
+        target[draw(st.integers(0, len(target) - 1))] = -1
+    return source, target
+
+
+@cases
+@drawn(rngs, reshapes(), st.sampled_from((*TYPES, "string")), st.sampled_from(["constant", "live", "option"]))
+def test_reshape(rng, both, dtype, how):
+    source, target = both
+    if dtype == "string" and (0 in source or not source):
+        dtype = "int8"
+    inputs = [Value(random_array(rng, source, dtype))]
+    if how != "option":
+        inputs.append(steering(np.array(target, np.int32), how == "constant"))
+    options = ReshapeOptions(new_shape=np.array(target or [0], np.int32)) if how == "option" else ReshapeOptions()
+    got = check("RESHAPE", options, inputs, [(dtype, ())])
+    assert got[0].ravel().tolist() == inputs[0].array.ravel().tolist()
+
+
+def test_reshape_refuses_other_counts():
+    model = one_operator(
+        "RESHAPE", ReshapeOptions(), [Value(np.zeros((2, 3), np.int8)), steering([4], True)], [("int8", (4,))]
+    )
+    with pytest.raises(ExecutionError, match=r"operators\[0\] \(RESHAPE\).*6 elements.*\[2, 3\].*\[4\]"):
+        tflite2x.Interpreter(model).run([np.zeros((2, 3), np.int8)])
+
+
+@cases
+@drawn(rngs, st.lists(st.sampled_from([1, 1, 2, 3]), max_size=5), st.data(), st.sampled_from((*TYPES, "string")))
+def test_squeeze(rng, shape, data, dtype):
+    ones = [i for i, n in enumerate(shape) if n == 1]
+    if not shape and dtype == "string":
+        dtype = "int8"
+    named = data.draw(st.lists(st.sampled_from(ones), unique=True)) if ones else []
+    named = [i - len(shape) if data.draw(st.booleans()) else i for i in named]
+    inputs = [Value(random_array(rng, shape, dtype))]
+    check("SQUEEZE", SqueezeOptions(squeeze_dims=np.array(named, np.int32)), inputs, [(dtype, ())])
+
+
+@cases
+@drawn(
+    rngs,
+    shapes(0, 4, least=0),
+    st.data(),
+    st.sampled_from(TYPES),
+    st.booleans(),
+    st.sampled_from([np.int32, np.int64]),
+)
+def test_expand_dims(rng, shape, data, dtype, constant, axis_type):
+    axis = data.draw(st.integers(-len(shape) - 1, len(shape)))
+    inputs = [Value(random_array(rng, shape, dtype)), steering(axis, constant, axis_type)]
+    check("EXPAND_DIMS", ExpandDimsOptions(), inputs, [(dtype, ())])
+
+
+@cases
+@drawn(rngs, shapes(0, 5, least=0), st.sampled_from(TYPES), st.sampled_from(["int32", "int64"]))
+def test_shape_and_rank(rng, shape, dtype, out_type):
+    inputs = [Value(random_array(rng, shape, dtype))]
+    check("SHAPE", ShapeOptions(out_type=TensorType[out_type.upper()]), inputs, [(out_type, (len(shape),))])
+    check("RANK", None, inputs, [("int32", ())])
+
+
+@cases
+@drawn(rngs, shapes(1, 6, 4, least=0), st.data(), st.sampled_from(TYPES), st.booleans())
+def test_transpose(rng, shape, data, dtype, constant):
+    perm = data.draw(st.permutations(range(len(shape))))
+    perm = [p - len(shape) if data.draw(st.booleans()) else p for p in perm]
+    inputs = [Value(random_array(rng, shape, dtype)), steering(perm, constant)]
+    check("TRANSPOSE", TransposeOptions(), inputs, [(dtype, ())])
+
+
+@cases
+@drawn(rngs, shapes(0, 3), st.sampled_from(TYPES[:-1]), st.sampled_from(TYPES[:-1]))
+def test_bitcast(rng, shape, source, target):
+    a, b = np.dtype(source).itemsize, np.dtype(target).itemsize
+    if a < b:
+        shape = (*shape, b // a)
+    if source.startswith("float"):
+        x = random_array(rng, shape, source)
+    else:  # small patterns are ordinary float numbers
+        x = np.abs(random_array(rng, shape, source)) & np.array(0x3F, source)
+    check("BITCAST", None, [Value(x)], [(target, ())])
+
+
+def test_a_view_of_a_variable_is_a_copy():
+    model = tflite2x.Model.new()
+    graph = model.main
+    state = graph.add_tensor("state", (1, 4), "float32", is_variable=True)
+    shape = graph.add_constant("shape", np.array([2, 2], np.int32))
+    y = graph.add_tensor("y", (2, 2), "float32")
+    x = graph.add_input("x", (1, 4), "float32")
+    z = graph.add_tensor("z", (1, 4), "float32")
+    graph.add_operator("RESHAPE", [state, shape], [y], ReshapeOptions())
+    graph.add_operator("RESHAPE", [x, graph.add_constant("s", np.array([1, 4], np.int32))], [z], ReshapeOptions())
+    graph.set_outputs([y, z])
+    engine = tflite2x.Interpreter(model)
+    before = engine.run([np.ones((1, 4), np.float32)])[0]
+    assert before.tolist() == [[0, 0], [0, 0]]
