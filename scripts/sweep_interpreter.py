@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="only every n-th model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tolerance", type=float, default=1e-5)
+    parser.add_argument("--rounding", default="single", choices=("single", "double"))
     parser.add_argument("--timeout", type=float, default=300, help="seconds per model")
     parser.add_argument("--isolate", action="store_true", help="feed every operator with LiteRT's values")
     parser.add_argument("--all", action="store_true", help="also print the rows that are ok")
@@ -123,6 +124,7 @@ class Worker:
 
     def __init__(self, args: argparse.Namespace) -> None:
         command = [sys.executable, __file__, "--worker", "--seed", str(args.seed), "--tolerance", str(args.tolerance)]
+        command += ["--rounding", args.rounding]
         command += ["--isolate"] if args.isolate else []
         self.timeout = args.timeout
         self.process = subprocess.Popen(
@@ -198,12 +200,12 @@ def compare(path: str, args: argparse.Namespace, say: Any) -> dict[str, Any]:
     say({"stage": "tflite2x"})
     row: dict[str, Any] = {"status": "ok", "float": 0.0, "detail": ""}
     try:
-        interpreter = tflite2x.Interpreter(model)
+        interpreter = tflite2x.Interpreter(model, rounding=args.rounding)
         for number, (inputs, want) in enumerate(zip(runs, expected, strict=True)):
             trace = interpreter.trace(inputs)
             judge(model, trace, want, row, args.tolerance, number)
         if args.isolate:
-            row["isolated"] = isolate(model, runs[0], expected[0])
+            row["isolated"] = isolate(model, runs[0], expected[0], args.rounding)
     except Tflite2xError as error:
         row = {
             "status": "refused",
@@ -327,13 +329,13 @@ def litert_trace(path: str, model: Any, runs: list[list[Any]]) -> list[dict[int,
     return traces
 
 
-def isolate(model: Any, inputs: list[Any], want: dict[int, Any]) -> dict[str, float]:
+def isolate(model: Any, inputs: list[Any], want: dict[int, Any], rounding: Any) -> dict[str, float]:
     """Run each operator of the main subgraph on LiteRT's values; return the worst difference by operator kind."""
     import numpy as np
 
     from tflite2x.interpreter.session import Session
 
-    session = Session("single")
+    session = Session(rounding)
     plan = session.plan(model.main)
     values = {t.index: v for t, v in zip(model.main.inputs, inputs, strict=True)} | want
     result: dict[str, float] = {}

@@ -51,7 +51,7 @@ def _cell(ctx: KernelContext, layout: Layout) -> MakeCell:
             scales = scales_of(ctx, layout.output_state, layout.cell_state, layer_norm=layer_norm)
 
             def make(p):  # type: ignore[no-untyped-def]
-                return IntegerCell(p, scales, ctx.rounding)
+                return IntegerCell(p, scales)
 
     else:
         raise ctx.unsupported(f"input {x.name} with weights {weights.name}")

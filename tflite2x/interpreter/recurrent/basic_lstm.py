@@ -13,8 +13,6 @@ import numpy as np
 
 from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.fixedpoint import (
-    quantize_multiplier,
-    requantize,
     rounding_divide_by_pot,
     saturating_left_shift,
     saturating_rounding_doubling_high_mul,
@@ -23,6 +21,7 @@ from tflite2x.interpreter.fixedpoint import (
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
 from tflite2x.interpreter.recurrent.cells import sigmoid
 from tflite2x.interpreter.recurrent.gemmlowp16 import logistic_table, tanh_table
+from tflite2x.interpreter.recurrent.multipliers import quantize_multiplier, requantize
 from tflite2x.schema.enums import TensorType
 
 _ACTIVATION, _WEIGHTS, _BIAS, _STATE = 1, 2, 3, 4
@@ -70,14 +69,14 @@ def _quantized(ctx: KernelContext):  # type: ignore[no-untyped-def]
     state_bits = 15 + math.log2(ctx.outputs[1].s)
     if state_bits != 4:
         raise ctx.unsupported(f"the state has {state_bits} integer bits; LiteRT does 4 only (scale 2**-11)")
-    mantissa, shift = quantize_multiplier(4096 * ctx.input(_BIAS).s, ctx.rounding)
+    mantissa, shift = quantize_multiplier(4096 * ctx.input(_BIAS).s)
     weights_zero = ctx.input(_WEIGHTS).z
 
     def step(joined: Array, weights: Array, bias: Array, state: Array) -> tuple[Array, Array, Array]:
         gemm = ExactGemm(np.ascontiguousarray(weights.T.astype(np.int64) - weights_zero), 128)
         centered = joined.astype(np.int64) - 128
         total = wrap_int32(gemm(centered.astype(gemm.dtype)).astype(np.int64) + bias)
-        gates = np.clip(requantize(total, mantissa, shift, ctx.rounding), -32768, 32767)
+        gates = np.clip(requantize(total, mantissa, shift), -32768, 32767)
         enter, update, forget, leave = np.split(gates + 32768, 4, axis=-1)
         entered = _multiply(logistic_table(3)[enter], tanh_table(3)[update])
         kept = _multiply(logistic_table(3)[forget], state)

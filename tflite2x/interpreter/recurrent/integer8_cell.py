@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite2x.interpreter.fixedpoint import (
-    quantize_multiplier,
-    requantize,
-    round_half_away,
-    rounding_divide_by_pot,
-    wrap_int32,
-)
+from tflite2x.interpreter.fixedpoint import round_half_away, rounding_divide_by_pot, wrap_int32
 from tflite2x.interpreter.kernel import Array, KernelContext
 from tflite2x.interpreter.recurrent.integer_cell import Product, clip16
+from tflite2x.interpreter.recurrent.multipliers import quantize_multiplier, requantize
 from tflite2x.interpreter.recurrent.parameters import CELL, FORGET, FULL, OUTPUT, CellParameters
 
 Int64 = NDArray[np.int64]
@@ -47,7 +42,7 @@ class Integer8Cell:
         between = [s for s in ctx.intermediates if s is not None and s.is_quantized]
         if len(between) != 12:
             raise ctx.unsupported("an intermediate tensor has no quantization")
-        self.p, self._rounding = p, ctx.rounding
+        self.p = p
         x, state, cell = ctx.input(0), ctx.input(FULL.output_state), ctx.input(FULL.cell_state)
         if cell.s != 1 / 32768:
             raise ctx.unsupported(f"the scale of the cell state is {cell.s}, not 2**-15")
@@ -62,24 +57,24 @@ class Integer8Cell:
             input_scale = f32(p.scale["weights"][gate]) * f32(x.scale[0]) / scale[of_input]
             state_scale = f32(p.scale["recurrent"][gate]) * f32(state.scale[0]) / scale[of_state]
             self._products[gate] = (
-                Product(p.need("weights", gate), x.z, None, input_scale, ctx.rounding),
-                Product(p.need("recurrent", gate), state.z, None, state_scale, ctx.rounding),
+                Product(p.need("weights", gate), x.z, None, input_scale),
+                Product(p.need("recurrent", gate), state.z, None, state_scale),
             )
             self._zeros[gate] = zero[of_input], zero[of_state]
             self._sums[gate] = (
-                quantize_multiplier(float(scale[of_input] / scale[total]), ctx.rounding),
-                quantize_multiplier(float(scale[of_state] / scale[total]), ctx.rounding),
+                quantize_multiplier(float(scale[of_input] / scale[total])),
+                quantize_multiplier(float(scale[of_state] / scale[total])),
             )
         self._zeros[OUTPUT] = zero[3 * OUTPUT + 1], zero[3 * CELL + 1]
         self._sums[OUTPUT] = self._sums[OUTPUT][0], (0, self._sums[OUTPUT][1][1])
         self._norm = {}
         for gate in (FORGET, CELL, OUTPUT):
-            mantissa, shift = quantize_multiplier(p.scale["norm"][gate], ctx.rounding)
+            mantissa, shift = quantize_multiplier(p.scale["norm"][gate])
             self._norm[gate] = f32(int(mantissa) * 2.0 ** (int(shift) - 31))
         projection_scale = f32(p.scale["projection"][0])
         self._projection = Product(
             p.projection, 0, p.projection_bias, f32(float(projection_scale) * 2.0**-15 / float(f32(state.scale[0]))),
-            ctx.rounding, magnitude=32768,
+            magnitude=32768,
         )  # fmt: skip
         self._state_zero = state.z
         self._cell_clip = int(f32(p.cell_clip) * f32(32768)) if 0 < p.cell_clip < 1 else 0
@@ -115,8 +110,8 @@ class Integer8Cell:
         own_zero = self._zeros[gate][1]
         recurrent = np.clip(self._products[gate][1](output) + own_zero, -128, 127)
         (input_mantissa, input_shift), (state_mantissa, state_shift) = self._sums[gate]
-        entered = requantize(shares[gate] - self._zeros[gate][0], input_mantissa, input_shift, self._rounding)
-        returned = requantize(recurrent - own_zero, state_mantissa, state_shift, self._rounding)
+        entered = requantize(shares[gate] - self._zeros[gate][0], input_mantissa, input_shift)
+        returned = requantize(recurrent - own_zero, state_mantissa, state_shift)
         total = clip16(entered + returned)
         normal = self._normalize(total, gate)
         return _tanh(normal, 2.0**-12) if gate == CELL else _sigmoid(normal)

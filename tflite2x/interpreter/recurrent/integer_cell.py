@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.interpreter.exact_gemm import ExactGemm
-from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize, rounding_divide_by_pot, wrap_int32
+from tflite2x.interpreter.fixedpoint import rounding_divide_by_pot, wrap_int32
 from tflite2x.interpreter.gemmlowp import inverse_sqrt
-from tflite2x.interpreter.kernel import Array, KernelContext, Rounding
+from tflite2x.interpreter.kernel import Array, KernelContext
 from tflite2x.interpreter.recurrent.gemmlowp16 import logistic_table, tanh_table
+from tflite2x.interpreter.recurrent.multipliers import quantize_multiplier, requantize
 from tflite2x.interpreter.recurrent.parameters import CELL, FORGET, INPUT, OUTPUT, CellParameters
 
 Int64 = NDArray[np.int64]
@@ -91,24 +92,22 @@ class Product:
         zero: What is subtracted from the rows.
         bias: [outputs], or None.
         scale: Real multiplier.
-        rounding: The rounding contract.
         magnitude: Largest magnitude of the rows.
     """
 
     def __init__(
-        self, weights: Array, zero: int, bias: Array | None, scale: np.float32, rounding: Rounding,
+        self, weights: Array, zero: int, bias: Array | None, scale: np.float32,
         *, magnitude: int = 128,
     ) -> None:  # fmt: skip
         self._gemm = ExactGemm(np.ascontiguousarray(weights.T), magnitude)
         folded = -zero * weights.sum(axis=1, dtype=np.int64)
         self._bias = wrap_int32(folded if bias is None else folded + bias)
-        self._multiplier = quantize_multiplier(float(scale), rounding)
-        self._rounding: Rounding = rounding
+        self._multiplier = quantize_multiplier(float(scale))
 
     def __call__(self, rows: Array) -> Int64:
         """Multiply [..., inputs] rows."""
         total = self._gemm(rows.astype(self._gemm.dtype)).astype(np.int64)
-        return requantize(wrap_int32(total + self._bias), *self._multiplier, self._rounding)
+        return requantize(wrap_int32(total + self._bias), *self._multiplier)
 
 
 def clip16(x: Int64) -> Int64:
@@ -122,11 +121,10 @@ class IntegerCell:
     Args:
         p: Parameters.
         s: Scales.
-        rounding: The rounding contract.
     """
 
-    def __init__(self, p: CellParameters, s: Scales, rounding: Rounding) -> None:
-        self.p, self.s, self._rounding = p, s, rounding
+    def __init__(self, p: CellParameters, s: Scales) -> None:
+        self.p, self.s = p, s
         layer_norm = p.norm[FORGET] is not None
         self._weights, self._recurrent = {}, {}
         for gate in p.gates:
@@ -134,26 +132,24 @@ class IntegerCell:
             # With layer normalization, the bias belongs behind it.
             bias = None if layer_norm else p.need("bias", gate)
             self._weights[gate] = Product(
-                p.need("weights", gate), s.input_zero, bias, weight_scale * s.input / s.gates[gate], rounding
+                p.need("weights", gate), s.input_zero, bias, weight_scale * s.input / s.gates[gate]
             )
             self._recurrent[gate] = Product(
-                p.need("recurrent", gate), s.state_zero, None, recurrent_scale * s.state / s.gates[gate], rounding
+                p.need("recurrent", gate), s.state_zero, None, recurrent_scale * s.state / s.gates[gate]
             )
         self._cell_exponent = round(math.log2(float(s.cell)))
         self._peephole = {
-            gate: quantize_multiplier(
-                float(f32(2.0**self._cell_exponent * float(f32(scale)) / float(s.gates[gate]))), rounding
-            )
+            gate: quantize_multiplier(float(f32(2.0**self._cell_exponent * float(f32(scale)) / float(s.gates[gate]))))
             for gate, scale in zip((INPUT, FORGET, OUTPUT), p.scale["peephole"], strict=True)
         }
-        self._norm = {gate: quantize_multiplier(p.scale["norm"][gate], rounding) for gate in p.gates}
+        self._norm = {gate: quantize_multiplier(p.scale["norm"][gate]) for gate in p.gates}
         self._guard = {gate: max(1, int(f32(10000) * f32(p.scale["norm"][gate]))) for gate in p.gates}
-        self._hidden = quantize_multiplier(float(f32(2.0**-15 / float(s.hidden) * 2.0**-15)), rounding)
+        self._hidden = quantize_multiplier(float(f32(2.0**-15 / float(s.hidden) * 2.0**-15)))
         self._projection = None
         if p.projection is not None:
             scale = f32(p.scale["projection"][0]) * s.hidden / s.state
             # The hidden value is stored with its zero point's sign turned round; see step.
-            self._projection = Product(p.projection, -s.hidden_zero, p.projection_bias, scale, rounding)
+            self._projection = Product(p.projection, -s.hidden_zero, p.projection_bias, scale)
         self._cell_clip = _clip(p.cell_clip, s.cell, 32767)
         self._proj_clip = _clip(p.proj_clip, s.output, 127)
         self._logistic = logistic_table(3)
@@ -189,7 +185,7 @@ class IntegerCell:
         product = gate * _look_up(self._cell_tanh, total)
         # LiteRT subtracts the zero point here and adds it in the projection (b/246629213); the two cancel.
         zero = self.s.hidden_zero if self._projection is None else -self.s.hidden_zero
-        hidden = np.clip(requantize(product, *self._hidden, self._rounding) + zero, -128, 127)
+        hidden = np.clip(requantize(product, *self._hidden) + zero, -128, 127)
         if self._projection is not None:
             hidden = np.clip(self._projection(hidden) + self.s.state_zero, -128, 127)
             if self._proj_clip > 0:
@@ -217,9 +213,7 @@ class IntegerCell:
         count = batch * n_output
         if count > flat.shape[-1] or n_output > n_cell:
             raise ValueError("with peepholes, the output cannot be longer than the cell state")
-        share = requantize(
-            np.tile(weights[:n_output], batch) * state[..., :count], *self._peephole[gate], self._rounding
-        )
+        share = requantize(np.tile(weights[:n_output], batch) * state[..., :count], *self._peephole[gate])
         flat[..., :count] = clip16(flat[..., :count] + share)
         return flat.reshape(x.shape)
 
@@ -231,11 +225,11 @@ class IntegerCell:
         variance = wrap_int32(variance)
         variance = np.where(variance < 1, self._guard[gate], variance)
         mantissa, shift = inverse_sqrt(variance)
-        scaled = requantize(wrap_int32(1024 * x - mean), mantissa, shift, self._rounding)
+        scaled = requantize(wrap_int32(1024 * x - mean), mantissa, shift)
         weighted = wrap_int32(scaled * self.p.need("norm", gate).astype(np.int64) + self.p.need("bias", gate))
         halved = _divide(np.where(weighted > 0, weighted + 512, weighted - 512), 1024)
         norm_mantissa, norm_shift = self._norm[gate]
-        return clip16(requantize(halved, norm_mantissa, norm_shift + 12, self._rounding))
+        return clip16(requantize(halved, norm_mantissa, norm_shift + 12))
 
 
 def _clip(limit: float, scale: np.float32, largest: int) -> int:
