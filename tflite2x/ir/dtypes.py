@@ -145,7 +145,10 @@ def unpack(data: memoryview, type_: TensorType | int, shape: tuple[int, ...]) ->
         array = _unpack_bits(np.frombuffer(data, np.uint8, needed), bits, count, type_ != TensorType.UINT4)
     else:
         array = np.frombuffer(data, numpy_dtype(type_).newbyteorder("<"), count)
-    array = array.reshape(shape)
+    try:
+        array = array.reshape(shape)
+    except ValueError as e:  # more dimensions, or more elements beside a 0, than NumPy can express
+        raise GraphError(f"a constant of shape {list(shape)}: {e}") from None
     array.flags.writeable = False
     return array
 

@@ -83,10 +83,13 @@ class Quantization:
         return self.scale.size > 1
 
     def clone(self) -> Quantization:
-        """Return a copy that shares the arrays and the tensors of block details."""
+        """Return a copy that shares read-only arrays and the tensors of block details."""
         new = Quantization.__new__(Quantization)
         for name in self.__slots__:
-            setattr(new, name, getattr(self, name))
+            value = getattr(self, name)
+            # An edit of the copy in place must not reach the original.
+            writeable = isinstance(value, np.ndarray) and value.flags.writeable
+            setattr(new, name, value.copy() if writeable else value)
         if isinstance(self.details, BlockQuantization):
             new.details = dataclasses.replace(self.details)
         return new

@@ -35,7 +35,10 @@ def unpack_strings(data: memoryview, shape: tuple[int, ...]) -> NDArray[Any]:
         if not 4 * (count + 2) <= start <= end <= size:
             raise GraphError(f"string {i} lies at bytes {start} to {end} of {size}")
         result[i] = bytes(data[start:end])
-    return result.reshape(shape)
+    try:
+        return result.reshape(shape)
+    except ValueError as e:  # more dimensions than NumPy can express
+        raise GraphError(f"a constant of shape {list(shape)}: {e}") from None
 
 
 def pack_strings(array: NDArray[Any]) -> bytes:

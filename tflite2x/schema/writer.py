@@ -100,7 +100,7 @@ class Writer:
         head = self.head
         vtable = self._vtables.get(layout.vtable)
         if vtable is None:
-            vtable = self._vtables[layout.vtable] = len(head)
+            vtable = self._vtables[layout.vtable] = self._pad(2)
             head += layout.vtable
         head += bytes(-len(head) % layout.align)
         start = len(head)
