@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plain recurrent operators: output = activation(W x + R output + bias). Source: LiteRT internal/kernel_utils.cc."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
+from tflite2x.interpreter.recurrent.cells import activate
+from tflite2x.interpreter.recurrent.matrices import required, weights_input
+from tflite2x.interpreter.registry import kernel
+from tflite2x.schema.enums import TensorType
+
+_TYPES = ("float32 (float32 weights)", "float32 (int8 or uint8 weights, hybrid)")
+#: Steps of one cell: inputs [time, N, batch, n], auxiliary inputs, the operator's inputs -> outputs.
+Cell = Callable[[Array, Array | None, Sequence[Array | None]], Array]
+
+
+def _cell(ctx: KernelContext, first: int, aux: int = -1, *, forward: bool = True) -> Cell:
+    """Prepare a cell whose weights, recurrent weights, bias and state start at input ``first``."""
+    if ctx.input(0).type != TensorType.FLOAT32:
+        raise ctx.unsupported(f"input of type {ctx.input(0).type.name}")
+    asymmetric = bool(ctx.options.asymmetric_quantize_inputs)
+    weights = weights_input(ctx, first, asymmetric=asymmetric)
+    recurrent = weights_input(ctx, first + 1, asymmetric=asymmetric)
+    linked = None if aux < 0 or ctx.optional(aux) is None else weights_input(ctx, aux, asymmetric=asymmetric)
+    ctx.input(first + 2)
+    if not ctx.input(first + 3).is_variable:
+        raise ctx.unsupported(f"input {first + 3} is state and must be a variable tensor")
+    activation = int(ctx.options.fused_activation_function)
+
+    def run(x: Array, second: Array | None, inputs: Sequence[Array | None]) -> Array:
+        state = required(inputs, first + 3)
+        hidden = state.reshape(len(state), x.shape[2], -1)
+        shares = uniform(required(inputs, first + 2)) + weights(inputs)(x)
+        if linked is not None and second is not None:
+            shares = shares + linked(inputs)(second)
+        repeat = recurrent(inputs)
+        results = [hidden] * len(x)
+        order: Iterable[int] = range(len(x)) if forward else reversed(range(len(x)))
+        for t in order:
+            hidden = activate(shares[t] + repeat(hidden), activation)
+            results[t] = hidden
+        state[...] = hidden.reshape(state.shape)
+        return np.stack(results)
+
+    return run
+
+
+@kernel("RNN", types=_TYPES, pure=False)
+def rnn(ctx: KernelContext) -> Run:
+    """RNN: one step."""
+    cell = _cell(ctx, 1)
+    return lambda inputs: [cell(required(inputs, 0)[None], None, inputs)[0]]
+
+
+@kernel("UNIDIRECTIONAL_SEQUENCE_RNN", types=_TYPES, pure=False)
+def unidirectional(ctx: KernelContext) -> Run:
+    """UNIDIRECTIONAL_SEQUENCE_RNN: steps along the time axis."""
+    cell = _cell(ctx, 1)
+    axis = 1 if ctx.options.time_major else 2
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        return [np.moveaxis(cell(np.moveaxis(required(inputs, 0), axis, 0), None, inputs), 0, axis)]
+
+    return run
+
+
+@kernel("BIDIRECTIONAL_SEQUENCE_RNN", types=_TYPES, pure=False)
+def bidirectional(ctx: KernelContext) -> Run:
+    """BIDIRECTIONAL_SEQUENCE_RNN: one cell along the time axis and one against it.
+
+    Input 9 is a second input of both cells if there are weights for it, and else the input of the backward cell.
+    """
+    if len(ctx.inputs) != 12:
+        raise ctx.unsupported(f"{len(ctx.inputs)} inputs; a bidirectional RNN has 12")
+    merge = bool(ctx.options.merge_outputs)
+    if len(ctx.outputs) != 2 - merge:
+        raise ctx.unsupported(f"{len(ctx.outputs)} outputs; with merge_outputs = {merge} there are {2 - merge}")
+    forward, backward = _cell(ctx, 1, aux=10), _cell(ctx, 5, aux=11, forward=False)
+    linked = ctx.optional(10) is not None
+    axis = 1 if ctx.options.time_major else 2
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        x = np.moveaxis(required(inputs, 0), axis, 0)
+        second = None if inputs[9] is None else np.moveaxis(inputs[9], axis, 0)
+        aux = second if linked else None
+        results = [
+            forward(x, aux, inputs),
+            backward(x if linked or second is None else second, aux, inputs),
+        ]
+        results = [np.moveaxis(result, 0, axis) for result in results]
+        return [np.concatenate(results, axis=-1)] if merge else results
+
+    return run
