@@ -101,7 +101,7 @@ def _problem(layer: Layer, target: Int64) -> _Problem:
     inside = (target > low[:, None]) & (target <= high[:, None])
     first = np.where(inside, target, np.iinfo(np.int64).max).min(axis=1)
     last = np.where(inside, target, np.iinfo(np.int64).min).max(axis=1)
-    varies = inside.any(axis=1)
+    varies: NDArray[np.bool_] = np.any(inside, axis=1, keepdims=True)[:, 0]
     clipped = np.clip(target, low[:, None], (high + 1)[:, None]).astype(np.float64)
     wide = layer.weights.astype(np.float64)
     mean = layer.constant - 0.5 * wide.sum(axis=1)
@@ -131,10 +131,13 @@ def _problem(layer: Layer, target: Int64) -> _Problem:
 
 
 def _constant(layer: Layer, rounding: Rounding) -> Parameters:
-    """Return parameters for channels whose output does not depend on the input: the code comes from the offset."""
+    """Return parameters for channels whose output does not depend on the input.
+
+    The code comes from the offset. The scale is zero, so that the bias does not matter, and zero cannot overflow.
+    """
     code = tflite_outputs(layer, layer.range[0], rounding)
     zero = np.zeros(layer.channels, np.int64)
-    return Parameters(layer.constant.copy(), zero.copy(), zero.copy(), zero + 256, code, zero + 8)
+    return Parameters(zero.copy(), zero.copy(), zero.copy(), zero + 256, code, zero + 8)
 
 
 @dataclasses.dataclass(slots=True)
@@ -182,7 +185,8 @@ def _centre(p: _Problem, shift1: Float64) -> Float64:
     # The first value above negative saturation is -32766, and the last one +32767 (which is saturation itself).
     low = p.first + 32766 * step + np.floor(step / 2)
     high = p.last - 32767 * step + np.floor(step / 2)
-    return np.where(p.clamps_low, low, np.where(p.clamps_high, high, middle))
+    centre: Float64 = np.where(p.clamps_low, low, np.where(p.clamps_high, high, middle))
+    return centre
 
 
 def _second_shift(slope: Float64, code: Float64) -> Float64:
@@ -190,7 +194,8 @@ def _second_shift(slope: Float64, code: Float64) -> Float64:
     scale_fits = np.log2(32767 / slope)
     offset_fits = 30 - np.log2(code + 1)
     sum_fits = 31 - np.log2(32767 * slope + code + 2)
-    return np.clip(np.floor(np.minimum(np.minimum(scale_fits, offset_fits), sum_fits) + 1e-12), 0, 31)
+    largest: Float64 = np.floor(np.minimum(np.minimum(scale_fits, offset_fits), sum_fits) + 1e-12)
+    return np.clip(largest, 0, 31)
 
 
 def _search_grid(

@@ -7,8 +7,8 @@ import numpy as np
 
 from tflite2x.xs3.layout import Int64
 
-#: Factors tried per value. The remainder of a division by ``a`` is spread over ``a`` values, and the smallest of so many
-#: remainders is within a few units of 0 for every offset that the lowering meets.
+#: Factors tried per value. The remainder of a division by ``a`` is spread over ``a`` values, and the smallest of so
+#: many remainders is within a few units of 0 for every offset that the lowering meets.
 TRIED = 256
 LARGEST = 32767
 

@@ -62,7 +62,7 @@ def fully_connected_16(vpu: VPU, x: Int8, weights: Int8, bso: Int16) -> Int16:
 
 
 def _accumulate(vpu: VPU, x: Int8, rows: Int8, block: Int16) -> None:
-    """Leave ``bias + rows @ x`` in the accumulators: first the elements that do not fill a vector, then blocks of 32."""
+    """Leave ``bias + rows @ x`` in the accumulators: first the elements that fill no vector, then blocks of 32."""
     vpu.VSETC(8)
     vpu.VLDD(block[0])
     vpu.VLDR(block[1])
@@ -82,7 +82,8 @@ def _leading(rows: Int8, lead: int) -> Int8:
     """Return what the unit reads for the leading elements: they end the vector, and older bytes come before them."""
     flat = np.concatenate([np.zeros(BYTES, np.int8), rows.ravel()])
     ends = BYTES + lead + rows.shape[1] * np.arange(len(rows))
-    return flat[ends[:, None] + np.arange(-BYTES, 0)]
+    read: Int8 = flat[ends[:, None] + np.arange(-BYTES, 0)]
+    return read
 
 
 def _multiply(vpu: VPU, x: Int8, chunk: Int8) -> None:

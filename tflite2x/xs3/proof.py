@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exact worst case of XC_fc against TFLite, over all int8 inputs.
 
-Both functions see an input only through one integer accumulator per channel, and both are non-decreasing step functions
-of it (:mod:`tflite2x.xs3.thresholds`). Comparing two lists of 255 thresholds inside of the interval of reachable
-accumulators therefore says everything: the largest difference, and how many accumulators have one. The result is a bound
-for every input. It is attained when the accumulators in question are reachable (:mod:`tflite2x.xs3.reach`), and then an
-input that shows it is constructed and run through both.
+Both functions see an input only through one integer accumulator per channel, and both are non-decreasing step
+functions of it (:mod:`tflite2x.xs3.thresholds`). Comparing two lists of 255 thresholds inside of the interval of
+reachable accumulators therefore says everything: the largest difference, and how many accumulators have one. The result
+is a bound for every input. It is attained when the accumulators in question are reachable
+(:mod:`tflite2x.xs3.reach`), and then an input that shows it is constructed and run through both.
 """
 
 from __future__ import annotations
@@ -112,8 +112,9 @@ def prove(layer: Layer, weights: Int8, bso: Int16, rounding: Rounding = "single"
     if not np.array_equal(weights[:, :width], layer.weights) or np.any(weights[:, width:]):
         raise UnsupportedError("the weights of the XC_fc are not those of the layer", where=layer.name)
     parameters = unpack(bso, layer.channels)
+    tflite = tflite_thresholds(layer, rounding)
     refuse(layer, parameters)
-    tflite, xc = tflite_thresholds(layer, rounding), xc_thresholds(parameters, layer.constant)
+    xc = xc_thresholds(parameters, layer.constant)
     certify_both(layer, parameters, tflite, xc, rounding)
     progression = reach.steps(layer.weights)
     result = compare(layer, progression, tflite, xc)
@@ -171,10 +172,10 @@ def outside(layer: Layer, parameters: Parameters) -> tuple[NDArray[np.bool_], st
 def compare(layer: Layer, progression: reach.Steps, tflite: Int64, xc: Int64) -> Comparison:
     """Compare thresholds ``[C, 255]`` inside of the reachable intervals.
 
-    Channel by channel the codes differ at ``k`` by the number of thresholds of one function at or below ``k`` minus that
-    of the other. As both lists are sorted, the largest difference is the largest ``d`` for which a threshold of the one
-    lies below the threshold ``d - 1`` places earlier of the other, and the members that differ are the union of the
-    intervals between equal places.
+    Channel by channel the codes differ at ``k`` by the number of thresholds of one function at or below ``k`` minus
+    that of the other. As both lists are sorted, the largest difference is the largest ``d`` for which a threshold of
+    the one lies below the threshold ``d - 1`` places earlier of the other, and the members that differ are the union of
+    the intervals between equal places.
     """
     low, top = layer.range[0][:, None], progression.count[:, None]
     step = progression.step[:, None]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which accumulators an int8 input can produce, and an input that produces a given one.
 
-For weights ``w`` of one channel the sums ``w @ x`` over all int8 ``x`` are ``low + g * k``: ``g`` is the greatest common
-divisor of the weights, and ``k`` a sum of multiples 0..255 of each ``|w| / g``. When the smallest of these is 1, every
-``k`` from 0 to the top is reached: each further weight is at most 128, and one weight of 1 alone already covers 0..255.
-Otherwise some ``k`` near the ends are missed; which, a bit set tells (one bit per ``k``, a Python integer).
+For weights ``w`` of one channel the sums ``w @ x`` over all int8 ``x`` are ``low + g * k``: ``g`` is the greatest
+common divisor of the weights, and ``k`` a sum of multiples 0..255 of each ``|w| / g``. When the smallest of these is 1,
+every ``k`` from 0 to the top is reached: each further weight is at most 128, and one weight of 1 alone already covers
+0..255. Otherwise some ``k`` near the ends are missed; which, a bit set tells (one bit per ``k``, a Python integer).
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where an output code changes: both TFLite and XC_fc are non-decreasing step functions of the integer accumulator.
 
-Either function is described completely by 255 thresholds per channel: the smallest TFLite accumulator whose output is at
-least ``y``, for ``y = -127 .. 127``. Thresholds that no int32 accumulator can reach are ``-FAR`` or ``FAR``.
+Either function is described completely by 255 thresholds per channel: the smallest TFLite accumulator whose output is
+at least ``y``, for ``y = -127 .. 127``. Thresholds that no int32 accumulator can reach are ``-FAR`` or ``FAR``.
 All are found in closed form by integer division, and :func:`certify` checks each by evaluating the function itself.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +58,9 @@ def tflite_thresholds(layer: Layer, rounding: Rounding) -> Int64:
     else:
         # First undo the division by a power of two (halves away from zero), then the high multiplication (halves up).
         right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
+        widened: Int64 = np.left_shift(divisor, left, dtype=np.int64)
         high = (steps << right) - ((np.int64(1) << right) >> 1) + ((steps <= 0) & (right > 0))
-        result = _scaled_ceil(np.clip(2 * high - 1, -(1 << 32), 1 << 32), np.int64(30), divisor << left)
+        result = _scaled_ceil(np.clip(2 * high - 1, -(1 << 32), 1 << 32), 30, widened)
         result = np.where(high > INT32_MAX, FAR, np.where(high < INT32_MIN, -FAR, result))
     # A multiplier of zero: every output is the zero point.
     result = np.where(mantissa == 0, np.where(steps <= 0, -FAR, FAR), result)
@@ -79,7 +82,7 @@ def xc_thresholds(parameters: Parameters, constant: Int64) -> Int64:
     return np.where(v <= -32767, -FAR, np.where(v > 32767, FAR, acc))
 
 
-def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate: object) -> None:
+def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate: Callable[[Int64], Int64]) -> None:
     """Check thresholds against the function they describe: at each the code is reached, one below it is not.
 
     Args:
@@ -92,7 +95,6 @@ def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate:
     Raises:
         AssertionError: A threshold is wrong. That is a mistake in this module, never in a model.
     """
-    assert callable(evaluate)
     at = np.clip(thresholds, low[:, None], high[:, None]).T
     before = np.clip(thresholds - 1, low[:, None], high[:, None]).T
     codes = CODES[:, None]
@@ -125,7 +127,7 @@ def _refuse_overflow(layer: Layer, rounding: Rounding) -> None:
         raise UnsupportedError(reason, where=layer.name, hint="TFLite's result is undefined for such inputs.")
 
 
-def _scaled_ceil(odd: Int64, power: Int64, divisor: Int64) -> Int64:
+def _scaled_ceil(odd: Int64, power: Int64 | int, divisor: Int64) -> Int64:
     """Return ``ceil(odd * 2**power / divisor)``, and +-FAR where the numerator leaves int64.
 
     Such a numerator is at least 2**63, and the divisors are below 2**31: no int32 accumulator gets there.

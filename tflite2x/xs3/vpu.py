@@ -2,8 +2,8 @@
 """The vector unit of an XS3 core (xcore.ai), instruction by instruction.
 
 The unit has three registers of 32 bytes: ``vR`` (results), ``vD`` (upper halves of accumulators) and ``vC`` (a factor).
-A mode says how bytes form elements: 32 elements of 8 bits, 16 of 16 bits, or 8 of 32 bits. In the 8- and 16-bit modes vD
-and vR together also hold sixteen 32-bit accumulators: accumulator ``k`` is ``vD.s16[k] * 65536 + vR.u16[k]``.
+A mode says how bytes form elements: 32 elements of 8 bits, 16 of 16 bits, or 8 of 32 bits. In the 8- and 16-bit modes
+vD and vR together also hold sixteen 32-bit accumulators: accumulator ``k`` is ``vD.s16[k] * 65536 + vR.u16[k]``.
 
 Everything saturates symmetrically: an n-bit lane to ``+-(2**(n-1) - 1)``. Right shifts round half up where they round.
 
@@ -70,7 +70,7 @@ def _instruction(method: Callable[Concatenate[VPU, P], R]) -> Callable[Concatena
         self.counts[method.__name__] += 1
         return method(self, *args, **kwargs)
 
-    return counted
+    return counted  # type: ignore[return-value]  # the wrapper keeps the signature; only ``self`` loses its type
 
 
 class VPU:
@@ -269,8 +269,8 @@ class VPU:
     def VLSAT(self, shifts: Memory) -> None:  # noqa: N802
         """Shift every accumulator right by its own amount, round half up, saturate to an element of vR; clear vD.
 
-        ``shifts`` holds sixteen 16-bit amounts. In 8-bit mode the upper half of vR becomes 0. The rounding term is added
-        in 32 bits and wraps.
+        ``shifts`` holds sixteen 16-bit amounts. In 8-bit mode the upper half of vR becomes 0. The rounding term is
+        added in 32 bits and wraps.
         """
         self._saturate_accumulators(shifts, -((1 << (self.bits - 1)) - 1))
 
