@@ -43,6 +43,10 @@ class _PipeClosed(Exception):  # noqa: N818 - not an error: whoever read our out
     """Standard output was closed by its reader, as by ``| head``."""
 
 
+class _Interrupted(Exception):  # noqa: N818 - the user's wish
+    """Ctrl-C."""
+
+
 class _Commands(TyperGroup):
     """The commands, each imported when it is called or listed."""
 
@@ -67,9 +71,11 @@ class _Commands(TyperGroup):
                 formatter.write_dl([(n, self.get_command(ctx, n).get_short_help_str(100)) for n in names])
 
     def invoke(self, ctx: Any) -> Any:
-        # Typer would end the program with 1 here, which means that a check failed.
+        # Typer would handle both itself, differently in each version; 1, one of its exit codes, means a failed check.
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise _PipeClosed from error
@@ -147,7 +153,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(f"{error.format_message()} {_help_hint(error)}".strip(), error.exit_code)
     except Tflite2xError as error:
         return _fail(str(error), error.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
+    except (_Interrupted, typer.Abort, KeyboardInterrupt):
         return _fail("interrupted", INTERRUPTED)
     except MemoryError:
         return _fail("not enough memory", FAILED)
