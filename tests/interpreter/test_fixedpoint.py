@@ -71,8 +71,14 @@ def test_single_rounding_is_half_up(values: list[int], mantissa: int, shift: int
     assert got.tolist() == exact
 
 
-@given(st.lists(VALUES, min_size=1, max_size=8), st.integers(2**30, 2**31 - 1), st.integers(-31, 30))
-def test_double_rounding_is_gemmlowps(values: list[int], mantissa: int, shift: int) -> None:
+@given(
+    st.lists(VALUES, min_size=1, max_size=8),
+    st.integers(2**30, 2**31 - 1),
+    st.integers(-31, 30),
+    st.sampled_from([1, -1]),
+)
+def test_double_rounding_is_gemmlowps(values: list[int], magnitude: int, shift: int, sign: int) -> None:
+    mantissa = sign * magnitude
     got = fp.requantize(np.array(values), mantissa, shift, "double")
     for value, result in zip(values, got.tolist(), strict=True):
         shifted = wrap(value << max(shift, 0))
@@ -81,6 +87,14 @@ def test_double_rounding_is_gemmlowps(values: list[int], mantissa: int, shift: i
         nudged = product + (2**30 if product >= 0 else 1 - 2**30)
         high = nudged // 2**31 if nudged >= 0 else -(-nudged // 2**31)
         assert result == half_away(Fraction(high, 2 ** max(-shift, 0)))
+
+
+def test_double_rounding_equals_its_two_steps() -> None:
+    x = np.concatenate([np.arange(-3000, 3000), np.array(EDGES)])[:, None]
+    for shift in range(-31, 1):
+        mantissa = np.array([2**30, 2**30 + 1, 3 * 2**29, 2**31 - 1])
+        steps = fp.rounding_divide_by_pot(fp.saturating_rounding_doubling_high_mul(x, mantissa), -shift)
+        np.testing.assert_array_equal(fp.requantize(x, mantissa, shift, "double"), steps)
 
 
 def test_the_two_contracts_differ_where_they_should() -> None:

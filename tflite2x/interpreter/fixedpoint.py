@@ -4,9 +4,10 @@
 A real multiplier ``M`` is held as ``mantissa * 2 ** (shift - 31)`` with ``2**30 <= mantissa < 2**31``. Accumulators are
 multiplied by it and rounded in one of two ways, and the two differ by one on a few values in a million:
 
-* ``single``: one rounding, half up: ``(x * mantissa + 2**(30 - shift)) >> (31 - shift)``. This is what LiteRT computes.
+* ``single``: one rounding, half up: ``(x * mantissa + 2**(30 - shift)) >> (31 - shift)``. TFLite computes this in
+  builds with ``TFLITE_SINGLE_ROUNDING``, and its optimized kernels do.
 * ``double``: gemmlowp's two roundings: a doubling high multiplication (half up), then a division by a power
-  of two (half away from zero). This is what TensorFlow Lite Micro computes.
+  of two (half away from zero). The reference kernels of LiteRT 2.3 as distributed, and TFLite Micro, compute this.
 
 Everything here takes and returns int64 arrays that hold int32 values, and broadcasts.
 Formulas: LiteRT ``internal/common.cc``, ``internal/quantization_util.cc`` and ``kernel_util.cc``; gemmlowp
@@ -76,15 +77,18 @@ def requantize(x: ArrayLike, mantissa: ArrayLike, shift: ArrayLike, rounding: Ro
         int64 array. Results that leave int32 wrap, as the C++ casts do.
     """
     value, m, s = np.asarray(x, np.int64), np.asarray(mantissa, np.int64), np.asarray(shift, np.int64)
-    if rounding == "double":
-        left, right = np.maximum(s, 0), np.maximum(-s, 0)
-        shifted = wrap_int32(value << left) if np.any(left) else value
-        return rounding_divide_by_pot(saturating_rounding_doubling_high_mul(shifted, m), right)
-    total = 31 - s
+    left, total = np.maximum(s, 0), 31 - s
+    if rounding == "double" and np.any(left):
+        value, total = wrap_int32(value << left), np.maximum(total, 31)
     result: Int64 = np.asarray(value * m)
-    result += np.int64(1) << (total - 1)
+    half = np.int64(1) << (total - 1)
+    if rounding == "double" and np.any(s < 0):
+        # Both roundings in one: nested floors add up, and a half in front of the second one goes away from zero.
+        tie = np.where(s < 0, np.int64(1) << 30, 0)
+        half = half + np.where(result < 0, -tie, tie)
+    result += half
     result >>= total
-    return wrap_int32(result) if np.any(s > 0) else result
+    return wrap_int32(result) if np.any(left) else result
 
 
 def requantize_int64(x: ArrayLike, mantissa: ArrayLike, shift: ArrayLike, rounding: Rounding = "single") -> Int64:

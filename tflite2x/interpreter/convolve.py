@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engines behind the convolutions: windows times weights as matrix products, and tap by tap for depthwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tflite2x.interpreter.kernel import Array
+from tflite2x.interpreter.windows import Axis, pad_windows, tap_views, window_view
+
+#: Elements of the matrix of windows that are made at a time: one megabyte of float32 stays in the second-level cache.
+_BLOCK = 1 << 18
+#: Elements of one depthwise accumulator: input, product and accumulator together stay in the second-level cache.
+_TAP_BLOCK = 1 << 16
+
+#: ``finish(acc, out, first)``: turn accumulators [n, R, O] of the images from ``first`` on into ``out`` [n, R, O].
+Finish = Callable[[Array, Array, int], None]
+
+
+def convolve(
+    x: Array,
+    axes: Sequence[Axis],
+    product: Callable[[Array], Array],
+    dtype: np.dtype[np.generic],
+    finish: Finish,
+    out: Array,
+    *,
+    pad_value: int | float = 0,
+    groups: int = 1,
+    merge: bool = True,
+) -> None:
+    """Convolve through one matrix product per block of windows.
+
+    Args:
+        x: [batch, *spatial, C].
+        axes: Geometry of the spatial axes.
+        product: Multiplies windows [n, R, K] with the weights to [n, R, O]; with groups, [n, G, R, K] to
+            [n, G, R, O / G].
+        dtype: Type in which windows are multiplied.
+        finish: Last step, per block.
+        out: [batch, *out, O], contiguous; filled.
+        pad_value: What lies outside of the input.
+        groups: Number of groups that the channels fall into.
+        merge: Put several images into one product. BLAS rounds float products differently with the number of rows;
+            without merging, every image gets the same bits in every batch.
+    """
+    if out.size == 0:
+        return
+    taps, points = math.prod(a.filter for a in axes), math.prod(a.out for a in axes)
+    depth, channels = taps * x.shape[-1], out.shape[-1]
+    pointwise = groups == 1 and all(a.filter == a.stride == 1 and a.before == 0 for a in axes)
+    inner = points // axes[0].out
+    per_line = inner * max(depth, channels)
+    images = max(1, _BLOCK // (axes[0].out * per_line))
+    lines = max(1, _BLOCK // per_line)  # all lines where a block holds several images
+    for first in range(0, len(x), images):
+        padded = pad_windows(x[first : first + images], axes, pad_value, dtype)
+        count = len(padded)
+        windows = padded if pointwise else window_view(padded, axes)
+        for top in range(0, axes[0].out, lines):
+            part = windows[:, top : top + lines]
+            acc = product(_rows(part, 1 if merge else count, groups, len(axes)))
+            if groups > 1:
+                acc = np.ascontiguousarray(np.moveaxis(acc, 1, 2))
+            target = out[first : first + count, top : top + lines]
+            finish(acc.reshape(count, -1, channels), target.reshape(count, -1, channels), first)
+
+
+def _rows(windows: Array, count: int, groups: int, rank: int) -> Array:
+    """Copy windows [n, *out, *filter, C] to matrices [count, R, K], or [count, G, R, K]."""
+    rows = math.prod(windows.shape[: 1 + rank]) // count
+    depth = math.prod(windows.shape[1 + rank :]) // groups
+    if groups == 1:
+        return windows.reshape(count, rows, depth)
+    split = windows.reshape(count, -1, *windows.shape[1:-1], groups, windows.shape[-1] // groups)
+    return np.ascontiguousarray(np.moveaxis(split, 2 + 2 * rank, 1)).reshape(count, groups, rows, depth)
+
+
+def depthwise(
+    x: Array,
+    axes: Sequence[Axis],
+    weights: Array,
+    finish: Finish,
+    out: Array,
+    *,
+    pad_value: int | float = 0,
+) -> None:
+    """Convolve every channel with its own filters, one tap after the other (the order of the C++ loops).
+
+    Args:
+        x: [batch, H, W, C].
+        axes: Geometry of the two spatial axes.
+        weights: [kh, kw, C, M] in the type to compute in.
+        finish: Last step, per block.
+        out: [batch, H', W', C * M], contiguous; filled.
+        pad_value: What lies outside of the input.
+    """
+    if out.size == 0:
+        return
+    high, wide = (a.out for a in axes)
+    channels, multiplier = weights.shape[2:]
+    per_line = wide * channels * multiplier
+    images = max(1, _TAP_BLOCK // max(1, high * per_line))
+    lines = max(1, _TAP_BLOCK // max(1, per_line))
+    # Along a line, one long loop is faster than one short loop per pixel: repeat the weights for every pixel.
+    repeated = np.broadcast_to(weights[:, :, None], (*weights.shape[:2], wide, channels, multiplier))
+    repeated = np.ascontiguousarray(repeated) if multiplier == 1 else weights[:, :, None]
+    for first in range(0, len(x), images):
+        padded = pad_windows(x[first : first + images], axes, pad_value, weights.dtype)
+        views = {index: view[..., None] for index, view in tap_views(padded, axes)}
+        count = len(padded)
+        for top in range(0, high, lines):
+            shape = (count, min(lines, high - top), wide, channels, multiplier)
+            acc, term = np.zeros(shape, weights.dtype), np.empty(shape, weights.dtype)
+            for index, view in views.items():
+                np.multiply(view[:, top : top + lines], repeated[index], out=term)
+                acc += term
+            target = out[first : first + count, top : top + lines]
+            finish(acc.reshape(count, -1, out.shape[-1]), target.reshape(count, -1, out.shape[-1]), first)
