@@ -292,6 +292,16 @@ class Model:
 
         return clone(self)
 
+    def restore(self, snapshot: Model) -> None:
+        """Become what ``snapshot`` is, for example after a failed edit.
+
+        Everything in this model is replaced by what ``snapshot`` holds; ``snapshot`` must not be used afterwards, and
+        tensors and operators of before no longer belong to a model.
+        """
+        self.__dict__.update(snapshot.__dict__)
+        for item in (*self._subgraphs, *self._buffers, *self._operator_codes):
+            item._model = self
+
     def check(self) -> None:
         """Check every invariant.
 

@@ -8,27 +8,26 @@ operators stand behind what they read, there is no cycle, nothing refers to what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tflite2x.errors import GraphError
-from tflite2x.ir import dtypes, ordering
+from tflite2x.ir import dtypes
 from tflite2x.ir.operator import Operator
 from tflite2x.ir.quantization import BlockQuantization, Quantization
+from tflite2x.ir.rewiring import Rewiring
 from tflite2x.ir.tensor import Tensor
 from tflite2x.schema.enums import BuiltinOperator, TensorType
-from tflite2x.schema.table import Bytes, Extras
+from tflite2x.schema.table import Bytes
 
 if TYPE_CHECKING:
-    import networkx
-
-    from tflite2x.ir.model import Model
+    pass
 
 
-class Subgraph:
+class Subgraph(Rewiring):
     """One graph of a model. Made by ``Model.add_subgraph``.
 
     ``tensors``, ``operators``, ``inputs`` and ``outputs`` are tuples: a loop over one of them sees the graph as it was
@@ -39,102 +38,7 @@ class Subgraph:
         debug_metadata_index: Entry of the debug metadata; -1 for none.
     """
 
-    __slots__ = ("_inputs", "_model", "_operator_indices", "_operators", "_operators_view", "_outputs",
-                 "_tensor_indices", "_tensors", "_tensors_view", "absent", "debug_metadata_index", "extras",
-                 "name")  # fmt: skip
-
-    def __init__(self, model: Model, name: str | None = None) -> None:
-        self._model: Model | None = model
-        self.name = name
-        self._tensors: list[Tensor] = []
-        self._operators: list[Operator] = []
-        self._inputs: tuple[Tensor, ...] = ()
-        self._outputs: tuple[Tensor, ...] = ()
-        self.debug_metadata_index = -1
-        self.absent: frozenset[str] = frozenset()
-        self.extras: Extras | None = None
-        # Derived from the lists; None until somebody asks.
-        self._tensors_view: tuple[Tensor, ...] | None = None
-        self._operators_view: tuple[Operator, ...] | None = None
-        self._tensor_indices: dict[Tensor, int] | None = None
-        self._operator_indices: dict[Operator, int] | None = None
-
-    # --- looking ---------------------------------------------------------------------------------------------------
-
-    @property
-    def model(self) -> Model:
-        """The model that holds the subgraph."""
-        if self._model is None:
-            raise GraphError(f"subgraph {self.name!r} was removed from its model")
-        return self._model
-
-    @property
-    def index(self) -> int:
-        """Position in ``model.subgraphs``; changes with edits."""
-        return next(i for i, s in enumerate(self.model._subgraphs) if s is self)
-
-    @property
-    def where(self) -> str:
-        """The place for messages, such as ``subgraphs[0]``."""
-        return "removed subgraph" if self._model is None else f"subgraphs[{self.index}]"
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors, used or not."""
-        if self._tensors_view is None:
-            self._tensors_view = tuple(self._tensors)
-        return self._tensors_view
-
-    @property
-    def operators(self) -> tuple[Operator, ...]:
-        """The operators in order of execution."""
-        if self._operators_view is None:
-            self._operators_view = tuple(self._operators)
-        return self._operators_view
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """The interface's inputs in order."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        """The interface's outputs in order."""
-        return self._outputs
-
-    def tensor(self, name: str) -> Tensor:
-        """Return the first tensor with this name.
-
-        Raises:
-            GraphError: There is none.
-        """
-        for tensor in self._tensors:
-            if tensor.name == name:
-                return tensor
-        raise GraphError(f"no tensor is called {name!r}", where=self.where)
-
-    def to_networkx(self) -> networkx.MultiDiGraph[Any]:
-        """Return a view for analyses: operators and tensors are nodes, edges carry the position as ``index``."""
-        from tflite2x.ir.views import to_networkx
-
-        return to_networkx(self)
-
-    def _forget(self) -> None:
-        """Drop what was derived from the lists."""
-        self._tensors_view = self._operators_view = None
-        self._tensor_indices = self._operator_indices = None
-
-    def _tensor_index(self, tensor: Tensor) -> int:
-        if self._tensor_indices is None:
-            self._tensor_indices = {t: i for i, t in enumerate(self._tensors)}
-        return self._tensor_indices[tensor]
-
-    def _operator_index(self, op: Operator) -> int:
-        if self._operator_indices is None:
-            self._operator_indices = {o: i for i, o in enumerate(self._operators)}
-        return self._operator_indices[op]
-
-    # --- adding ----------------------------------------------------------------------------------------------------
+    __slots__ = ()
 
     def add_tensor(
         self,
@@ -254,8 +158,6 @@ class Subgraph:
         self._forget()
         return op
 
-    # --- removing --------------------------------------------------------------------------------------------------
-
     def remove_operator(self, op: Operator) -> None:
         """Remove an operator; its tensors stay.
 
@@ -351,220 +253,11 @@ class Subgraph:
                         used.setdefault(detail, f"scales or zero points of {t.name!r}")
         return used
 
-    # --- rewiring --------------------------------------------------------------------------------------------------
+    def to_networkx(self) -> networkx.MultiDiGraph[Any]:
+        """Return a view for analyses: operators and tensors are nodes, edges carry the position as ``index``."""
+        from tflite2x.ir.views import to_networkx
 
-    def replace_all_uses(self, old: Tensor, new: Tensor, *, keep: Iterable[Operator] = ()) -> None:
-        """Let everything that reads ``old`` read ``new``: operators, graph outputs and signature outputs.
-
-        Args:
-            old: The tensor read now.
-            new: The tensor to be read.
-            keep: Operators that go on reading ``old``, such as the one that computes ``new`` from it.
-
-        Raises:
-            GraphError: A tensor lives elsewhere, or a cycle would arise; nothing was changed.
-        """
-        self._check_tensors((old, new), self.where)
-        if old is new:
-            return
-        kept = set(keep)
-        users = [op for op in old.consumers if op not in kept]
-        before = {op: op._inputs for op in users}
-        first = min(map(self._operator_index, users), default=len(self._operators))
-        for op in users:
-            op._inputs = tuple(new if t is old else t for t in op._inputs)
-        if self._last_producer([new]) >= first:
-            try:
-                self.sort()
-            except GraphError as e:
-                for op, inputs in before.items():
-                    op._inputs = inputs
-                raise e.at(f"replacing {old.name!r} by {new.name!r}") from None
-        for op, inputs in before.items():
-            self._update_uses(op, inputs)
-        self._replace_output_everywhere(old, new)
-
-    def replace_input(self, old: Tensor, new: Tensor) -> None:
-        """Put ``new`` in the place of an interface input; signatures follow, operators are left alone.
-
-        Raises:
-            GraphError: ``old`` is no input, or ``new`` cannot be one; nothing was changed.
-        """
-        if not any(t is old for t in self._inputs):
-            raise GraphError(f"{old.name!r} is not an input", where=self.where)
-        self.set_inputs([new if t is old else t for t in self._inputs], _renamed={old: new})
-
-    def replace_output(self, old: Tensor, new: Tensor) -> None:
-        """Put ``new`` in the place of an interface output; signatures follow, operators are left alone.
-
-        Raises:
-            GraphError: ``old`` is no output, or ``new`` lives elsewhere; nothing was changed.
-        """
-        self._check_tensors((old, new), self.where)
-        if not any(t is old for t in self._outputs):
-            raise GraphError(f"{old.name!r} is not an output", where=self.where)
-        self._replace_output_everywhere(old, new)
-
-    def set_inputs(self, tensors: Sequence[Tensor], *, _renamed: dict[Tensor, Tensor] | None = None) -> None:
-        """Set the interface's inputs: add, remove or reorder.
-
-        Signature entries of tensors that are no longer inputs go; new inputs get an entry under their name.
-
-        Raises:
-            GraphError: A tensor lives elsewhere or is computed by an operator; nothing was changed.
-        """
-        self._check_tensors(tensors, self.where, optional=False)
-        for t in tensors:
-            if t._producer is not None:
-                raise GraphError(
-                    f"{t.name!r} cannot be an input: {t._producer.where} computes it",
-                    where=self.where,
-                    hint="Remove that operator first.",
-                )
-        self._update_signatures("input", self._inputs, tensors, _renamed or {})
-        self._inputs = tuple(tensors)
-
-    def set_outputs(self, tensors: Sequence[Tensor]) -> None:
-        """Set the interface's outputs: add, remove or reorder.
-
-        Signature entries of tensors that are no longer outputs go; new outputs get an entry under their name.
-
-        Raises:
-            GraphError: A tensor lives elsewhere; nothing was changed.
-        """
-        self._check_tensors(tensors, self.where, optional=False)
-        self._update_signatures("output", self._outputs, tensors, {})
-        self._outputs = tuple(tensors)
-
-    def sort(self) -> None:
-        """Put operators behind what they read; operators that could stay where they are keep their order.
-
-        Raises:
-            GraphError: There is a cycle; nothing was changed.
-        """
-        self._operators = self._ordered(self._operators, {}, self.where)
-        self._forget()
-
-    # --- what the edits are made of --------------------------------------------------------------------------------
-
-    def _rewire_inputs(self, op: Operator, tensors: tuple[Tensor | None, ...]) -> None:
-        where = op.where
-        self._check_tensors(tensors, where)
-        before = op._inputs
-        op._inputs = tensors
-        if self._last_producer(tensors) >= self._operator_index(op):
-            try:
-                self.sort()
-            except GraphError as e:
-                op._inputs = before
-                raise e.at(where) from None
-        self._update_uses(op, before)
-
-    def _rewire_outputs(self, op: Operator, tensors: tuple[Tensor | None, ...]) -> None:
-        where = op.where
-        self._check_tensors(tensors, where)
-        self._check_outputs(op, tensors, where)
-        produced: dict[Tensor, Operator | None] = {t: None for t in op._outputs if t is not None}
-        produced.update({t: op for t in tensors if t is not None})
-        self._operators = self._ordered(self._operators, produced, where)
-        for t in op._outputs:
-            if t is not None:
-                t._producer = None
-        for t in tensors:
-            if t is not None:
-                t._producer = op
-        op._outputs = tensors
-        self._forget()
-
-    def _last_producer(self, tensors: Iterable[Tensor | None]) -> int:
-        """Return the position of the last operator that computes one of the tensors, -1 when none does."""
-        producers = (t._producer for t in tensors if t is not None)
-        return max((self._operator_index(p) for p in producers if p is not None), default=-1)
-
-    def _ordered(self, operators: list[Operator], produced: dict[Tensor, Any], where: str) -> list[Operator]:
-        def producer(tensor: Tensor) -> Operator | None:
-            found: Operator | None = produced.get(tensor, tensor._producer)
-            return found
-
-        return ordering.stable_order(operators, producer, where)
-
-    def _link(self, op: Operator) -> None:
-        for t in op._outputs:
-            if t is not None:
-                t._producer = op
-        for i, t in enumerate(op._inputs):
-            if t is not None:
-                t._uses[op, i] = None
-
-    def _unlink(self, op: Operator) -> None:
-        for t in op._outputs:
-            if t is not None:
-                t._producer = None
-        for i, t in enumerate(op._inputs):
-            if t is not None:
-                del t._uses[op, i]
-
-    def _update_uses(self, op: Operator, before: tuple[Tensor | None, ...]) -> None:
-        for i, t in enumerate(before):
-            if t is not None:
-                del t._uses[op, i]
-        for i, t in enumerate(op._inputs):
-            if t is not None:
-                t._uses[op, i] = None
-
-    def _check_tensors(self, tensors: Iterable[Tensor | None], where: str, *, optional: bool = True) -> None:
-        for t in tensors:
-            if t is None and optional:
-                continue
-            if not isinstance(t, Tensor):
-                raise GraphError(f"{t!r} is not a tensor", where=where)
-            if t._subgraph is not self:
-                raise GraphError(
-                    f"tensor {t.name!r} is not in this subgraph", where=where, hint="Add it with add_tensor first."
-                )
-
-    def _check_outputs(self, op: Operator | None, outputs: Sequence[Tensor | None], where: str) -> None:
-        self._check_tensors(outputs, where)
-        seen = set()
-        for t in outputs:
-            if t is None:
-                continue
-            if t in seen:
-                raise GraphError(f"tensor {t.name!r} stands twice among the outputs", where=where)
-            seen.add(t)
-            if t._producer is not None and t._producer is not op:
-                raise GraphError(f"tensor {t.name!r} is already computed by {t._producer.where}", where=where)
-            if t.is_input:
-                raise GraphError(f"tensor {t.name!r} is an input of the graph", where=where)
-            if t._buffer.nbytes:
-                raise GraphError(f"tensor {t.name!r} is a constant", where=where)
-
-    def _interface_tensors(self) -> set[Tensor]:
-        found = set(self._outputs)
-        for signature in self.model._signatures:
-            if signature.subgraph is self:
-                found.update(entry.tensor for entry in signature.output_entries)
-        return found
-
-    def _replace_output_everywhere(self, old: Tensor, new: Tensor) -> None:
-        self._outputs = tuple(new if t is old else t for t in self._outputs)
-        self._each_entry("output", lambda tensor: new if tensor is old else tensor)
-
-    def _each_entry(self, side: str, change: Callable[[Tensor], Tensor]) -> None:
-        for signature in self.model._signatures:
-            if signature.subgraph is self:
-                for entry in signature.input_entries if side == "input" else signature.output_entries:
-                    entry.tensor = change(entry.tensor)
-
-    def _update_signatures(
-        self, side: str, before: Sequence[Tensor], after: Sequence[Tensor], renamed: dict[Tensor, Tensor]
-    ) -> None:
-        gone = set(before) - set(after) - set(renamed)
-        new = [t for t in dict.fromkeys(after) if t not in set(before) and t not in set(renamed.values())]
-        self._each_entry(side, lambda tensor: renamed.get(tensor, tensor))
-        for signature in self.model._signatures:
-            if signature.subgraph is self:
-                signature._update(side, gone, new)
+        return to_networkx(self)
 
     def __repr__(self) -> str:
         return f"<Subgraph {self.name!r}: {len(self._operators)} operators, {len(self._tensors)} tensors>"
