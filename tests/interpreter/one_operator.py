@@ -117,10 +117,16 @@ def run_litert(data: bytes, arrays: Sequence[Array], resolver: str) -> list[Arra
     for detail, array in zip(interpreter.get_input_details(), arrays, strict=True):
         interpreter.set_tensor(detail["index"], array)
     interpreter.invoke()
-    return [
-        np.zeros(detail["shape"], detail["dtype"]) if 0 in detail["shape"] else interpreter.get_tensor(detail["index"])
-        for detail in interpreter.get_output_details()
-    ]
+    results = []
+    for detail in interpreter.get_output_details():
+        shape, dtype = detail["shape"], detail["dtype"]
+        if 0 in shape:
+            results.append(np.zeros(shape, object if dtype == np.bytes_ else dtype))
+        else:
+            value = interpreter.get_tensor(detail["index"])
+            # A string of rank 0 comes back as bytes.
+            results.append(np.array(value, object) if isinstance(value, bytes) else value)
+    return results
 
 
 def check(
@@ -143,8 +149,7 @@ def check(
     got = engine.run(arrays)
     assert len(got) == len(expected)
     for a, b in zip(got, expected, strict=True):
-        # LiteRT's Python interface returns a string of rank 0 as bytes.
-        assert_same(a, np.array(b, object) if isinstance(b, bytes) else b, tolerance)
+        assert_same(a, b, tolerance)
     CASES[op] += 1
     if batch and arrays:
         check_batch(engine, inputs)

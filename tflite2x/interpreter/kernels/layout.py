@@ -50,7 +50,7 @@ def integer(ctx: KernelContext, array: Array, what: str) -> int:
 
 def one_element(ctx: KernelContext, array: Array, what: str) -> Array:
     """Return a one-element input as a vector with one value per sample."""
-    if array[0].size != 1:
+    if array.size != len(array):
         raise ctx.execution_error(f"{what} has {array[0].size} elements instead of one")
     return array.reshape(len(array))
 

@@ -77,9 +77,9 @@ def skip_gram(ctx: KernelContext) -> Run:
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         x = given(inputs[0])
         single_sample(x)
-        if x[0].size == 0:
+        if x.size == 0:
             raise ctx.execution_error("SKIP_GRAM needs a string")
-        words = _words(bytes(x[0].reshape(-1)[0]))
+        words = _words(bytes(x.reshape(-1)[0]))
         grams = list(_grams(words, size, skip, shorter)) if len(words) >= size else []
         result = np.empty((1, len(grams)), object)
         result[0, :] = grams
