@@ -43,7 +43,8 @@ def predict(interpreter: Any, samples: Array) -> Array:
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(sink["index"])[0].astype(np.float64))
     scale, zero_point = sink["quantization"]
-    return (np.stack(outputs) - zero_point) * (scale or 1.0)
+    real: Array = (np.stack(outputs) - zero_point) * (scale or 1.0)
+    return real
 
 
 def test_the_manifest_lists_exactly_the_files_in_the_folder() -> None:

@@ -49,7 +49,7 @@ def test_help_lists_every_command_with_its_first_line(capsys: pytest.CaptureFixt
 
 def test_every_command_file_is_registered() -> None:
     helpers = {"__init__", "main", "progress", "arrays"}
-    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - helpers
+    files = {path.stem for path in Path(str(cli.__file__)).parent.glob("*.py")} - helpers
     commands = {name.replace("-", "_") for name in NAMES}
     assert commands <= files
     unregistered = {

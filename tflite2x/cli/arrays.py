@@ -33,9 +33,10 @@ def read_arrays(path: Path) -> Array | dict[str, Array]:
         InputError: It is neither, or is damaged, or holds Python objects.
     """
     try:
-        with warnings.catch_warnings():
+        # Opened here, because NumPy forgets to close damaged files.
+        with open(path, "rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old headers: the arrays in them are whole
-            loaded = np.load(path, allow_pickle=False)
+            loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded
             with loaded:
