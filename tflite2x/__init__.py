@@ -26,10 +26,22 @@ if TYPE_CHECKING:
     from tflite2x.ir import load as load
     from tflite2x.ir import loads as loads
     from tflite2x.ir import save as save
+    from tflite2x.rewrite import CheckFailedError as CheckFailedError
+    from tflite2x.rewrite import Claim as Claim
+    from tflite2x.rewrite import InterfaceChange as InterfaceChange
+    from tflite2x.rewrite import Pass as Pass
+    from tflite2x.rewrite import PassResult as PassResult
+    from tflite2x.rewrite import Pipeline as Pipeline
+    from tflite2x.rewrite import Report as Report
+    from tflite2x.rewrite import register_pass as register_pass
     from tflite2x.schema.enums import ActivationFunctionType as ActivationFunctionType
     from tflite2x.schema.enums import BuiltinOperator as BuiltinOperator
     from tflite2x.schema.enums import Padding as Padding
     from tflite2x.schema.enums import TensorType as TensorType
+    from tflite2x.verification import PairResult as PairResult
+    from tflite2x.verification import Verify as Verify
+    from tflite2x.verification import optimize as optimize
+    from tflite2x.verification import verify as verify
 
 __version__ = "0.1.0"
 
@@ -43,6 +55,11 @@ _HOME = {
     **dict.fromkeys(("ActivationFunctionType", "BuiltinOperator", "Padding", "TensorType"), "tflite2x.schema.enums"),
     **dict.fromkeys(("Interpreter", "register_kernel"), "tflite2x.interpreter"),
     "Tflite2xError": "tflite2x.errors",
+    **dict.fromkeys(
+        ("CheckFailedError", "Claim", "InterfaceChange", "Pass", "PassResult", "Pipeline", "Report", "register_pass"),
+        "tflite2x.rewrite",
+    ),
+    **dict.fromkeys(("PairResult", "Verify", "optimize", "verify"), "tflite2x.verification"),
 }  # fmt: skip
 _ROOMS = frozenset({"errors", "explain", "export", "interpreter", "ir", "passes", "rewrite", "schema", "verification",
                     "xs3"})  # fmt: skip

@@ -25,8 +25,10 @@ from tflite2x.errors import Tflite2xError
 
 #: Title in ``tflite2x --help`` -> commands, in the order shown.
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Look": ("inspect", "ops"),
+    "Rewrite": ("optimize",),
+    "Look": ("inspect", "ops", "passes"),
     "Run": ("run",),
+    "Check": ("verify",),
 }
 
 #: What a shell reports for a program that a signal ended: 128 + SIGINT, 128 + SIGPIPE.

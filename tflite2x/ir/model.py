@@ -299,8 +299,12 @@ class Model:
         tensors and operators of before no longer belong to a model.
         """
         self.__dict__.update(snapshot.__dict__)
-        for item in (*self._subgraphs, *self._buffers, *self._operator_codes):
-            item._model = self
+        for subgraph in self._subgraphs:
+            subgraph._model = self
+        for buffer in self._buffers:
+            buffer._model = self
+        for code in self._operator_codes:
+            code._model = self
 
     def check(self) -> None:
         """Check every invariant.

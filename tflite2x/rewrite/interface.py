@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from tflite2x.errors import PassError
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model, Operator, Subgraph, Tensor
+    from tflite2x.ir import Model, Operator, Signature, Subgraph, Tensor
 
 Kind = Literal["input", "output"]
 #: ``old``: the adapter turns a value of the old tensor into one of the new tensor.
@@ -59,6 +59,7 @@ class InterfaceChange:
         new: The tensor that it has now; None when the old one was dropped.
         adapter: How values relate; None when they are the same.
         side: On which side the adapter works. Inputs always use ``old``.
+        moved: The new tensor stands at another place among its neighbours on purpose.
     """
 
     kind: Kind
@@ -66,6 +67,7 @@ class InterfaceChange:
     new: Tensor | None
     adapter: Adapter | Rebatch | None = None
     side: Side = "old"
+    moved: bool = False
 
     def describe(self) -> dict[str, str | None]:
         """Return the change as plain values for JSON."""
@@ -116,73 +118,111 @@ class SubgraphLinks:
 
 
 class InterfaceRecord:
-    """The inputs and outputs of every subgraph as they were before a pass."""
+    """The inputs and outputs of every subgraph, and the signatures, as they were before a pass."""
 
     def __init__(self, model: Model) -> None:
-        self._before = {id(g): (g, tuple(g.inputs), tuple(g.outputs)) for g in model.subgraphs}
+        self._before = {graph: (graph.inputs, graph.outputs) for graph in model.subgraphs}
+        self._names = {key: _signature_positions(signature) for key, signature in _signatures(model).items()}
 
     def resolve(self, model: Model, changes: list[InterfaceChange]) -> dict[Subgraph, SubgraphLinks]:
         """Express the interface of ``model`` now in terms of the recorded one.
 
-        Unrecorded changes are accepted only where the position, number, type, shape and quantization are what they were
+        Unrecorded changes are accepted only where position, number, type, shape and quantization are what they were
         (the producer of an output was replaced, for example).
 
         Raises:
-            PassError: An input or output changed and no change says how.
+            PassError: An input or output changed, moved, or has another name in a signature, and no change says so.
         """
         links: dict[Subgraph, SubgraphLinks] = {}
         for graph in model.subgraphs:
-            known = self._before.get(id(graph))
-            if known is None:
-                continue
-            _, inputs, outputs = known
-            links[graph] = SubgraphLinks(
-                _links(graph, "input", inputs, tuple(graph.inputs), changes),
-                _links(graph, "output", outputs, tuple(graph.outputs), changes),
-            )
+            if graph in self._before:
+                inputs, outputs = self._before[graph]
+                links[graph] = SubgraphLinks(
+                    _links(graph, "input", inputs, graph.inputs, changes),
+                    _links(graph, "output", outputs, graph.outputs, changes),
+                )
+        self._check_signatures(model, links)
         return links
+
+    def _check_signatures(self, model: Model, links: dict[Subgraph, SubgraphLinks]) -> None:
+        for key, signature in _signatures(model).items():
+            before = self._names.get(key)
+            found = links.get(signature.subgraph)
+            if before is None or found is None:
+                continue
+            now = _signature_positions(signature)
+            for side, table in ((0, found.inputs), (1, found.outputs)):
+                for name, position in now[side].items():
+                    was = before[side].get(name)
+                    if was is not None and position is not None and table[position].position not in (was, None):
+                        kind = "output" if side else "input"
+                        raise PassError(
+                            f"{kind} '{name}' of the signature was {kind} {was} and is another one now",
+                            where=f"signature '{signature.key}'",
+                            hint="Edit the interface with replace_input and replace_output: signatures follow.",
+                        )
+
+
+def _signatures(model: Model) -> dict[tuple[str | None, int], Signature]:
+    """Return the signatures by key and number of occurrence (keys should be unique, but files decide)."""
+    table: dict[tuple[str | None, int], Signature] = {}
+    for signature in model.signatures:
+        table[signature.key, sum(1 for key, _ in table if key == signature.key)] = signature
+    return table
+
+
+def _signature_positions(signature: Signature) -> tuple[dict[str, int | None], dict[str, int | None]]:
+    """Return name -> position in the interface, for inputs and for outputs."""
+    graph = signature.subgraph
+
+    def positions(named: dict[str, Tensor], interface: tuple[Tensor, ...]) -> dict[str, int | None]:
+        return {n: next((i for i, t in enumerate(interface) if t is x), None) for n, x in named.items()}
+
+    return positions(signature.inputs, graph.inputs), positions(signature.outputs, graph.outputs)
 
 
 def _links(
     graph: Subgraph, kind: Kind, old: tuple[Tensor, ...], new: tuple[Tensor, ...], changes: list[InterfaceChange]
 ) -> tuple[Link, ...]:
-    stated = {id(c.new): c for c in changes if c.kind == kind and c.new is not None}
-    dropped = {id(c.old) for c in changes if c.kind == kind and c.new is None}
-    positions: dict[int, list[int]] = {}
-    for i, tensor in enumerate(old):
-        positions.setdefault(id(tensor), []).append(i)
+    stated = {c.new: c for c in changes if c.kind == kind and c.new is not None}
+    dropped = {c.old for c in changes if c.kind == kind and c.new is None}
     used: set[int] = set()
 
-    def take(tensor: Tensor, preferred: int) -> int | None:
-        candidates = positions.get(id(tensor), [])
+    def origin_of(tensor: Tensor, preferred: int) -> int | None:
+        candidates = [p for p, t in enumerate(old) if t is tensor]
         free = [p for p in candidates if p not in used]
-        chosen = preferred if preferred in free else free[0] if free else candidates[0] if candidates else None
-        if chosen is not None:
-            used.add(chosen)
-        return chosen
+        return preferred if preferred in free else next(iter(free or candidates), None)
 
     links: list[Link] = []
+    highest = -1
     for i, tensor in enumerate(new):
-        change = stated.get(id(tensor))
+        change = stated.get(tensor)
         if change is not None and change.old is None:
             links.append(Link(None))
             continue
-        origin = take(change.old if change is not None and change.old is not None else tensor, i)
+        origin = origin_of(tensor if change is None or change.old is None else change.old, i)
         if origin is None and change is None and len(old) == len(new) and _same_kind(old[i], tensor):
             origin = i
-            used.add(i)
         if origin is None:
             raise PassError(
                 f"{kind} {i} ('{tensor.name}') is new and the pass does not say how it relates to the old interface",
-                where=f"subgraphs[{graph.index}]",
+                where=graph.where,
                 hint="Return an InterfaceChange for it.",
             )
+        if origin < highest and not (change is not None and change.moved):
+            raise PassError(
+                f"{kind} {origin} ('{tensor.name}') moved to position {i} and the pass does not say so",
+                where=graph.where,
+                hint="Keep the order, or return an InterfaceChange with moved=True.",
+            )
+        highest = max(highest, origin)
+        used.add(origin)
         links.append(Link(origin, change.adapter, change.side) if change is not None else Link(origin))
     for i, tensor in enumerate(old):
-        if i not in used and id(tensor) not in dropped:
+        if i not in used and tensor not in dropped:
             raise PassError(
                 f"{kind} {i} ('{tensor.name}') is gone and the pass does not say so",
-                where=f"subgraphs[{graph.index}]",
+                where=graph.where,
                 hint="Return an InterfaceChange with new=None for it.",
             )
     return tuple(links)
@@ -191,10 +231,7 @@ def _links(
 def _same_kind(old: Tensor, new: Tensor) -> bool:
     if old.dtype != new.dtype or tuple(old.shape) != tuple(new.shape):
         return False
-    a, b = old.quantization, new.quantization
-    if a is None or b is None:
-        return a is b
-    return a.scale.tobytes() == b.scale.tobytes() and a.zero_point.tobytes() == b.zero_point.tobytes()
+    return old.quantization == new.quantization
 
 
 def operator_adapter(op: Operator, *, text: str = "") -> Adapter:
@@ -218,17 +255,7 @@ def conversion_adapter(opcode: str, source: Tensor, target: Tensor, *, text: str
 
     model = Model.new(description="interface adapter")
     graph = model.main
-    ends = [
-        graph.add_tensor(
-            t.name,
-            t.shape,
-            t.dtype,
-            scale=t.quantization.scale if t.quantization is not None else None,
-            zero_point=t.quantization.zero_point if t.quantization is not None else 0,
-            quantized_dimension=t.quantization.quantized_dimension if t.quantization is not None else 0,
-        )
-        for t in (source, target)
-    ]
+    ends = [graph.add_tensor(t.name, t.shape, t.dtype, quantization=t.quantization) for t in (source, target)]
     graph.add_operator(opcode, ends[:1], ends[1:])
     graph.set_inputs(ends[:1])
     graph.set_outputs(ends[1:])

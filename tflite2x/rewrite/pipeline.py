@@ -129,7 +129,7 @@ class Pipeline:
         """Run the passes on ``model``, in place.
 
         Args:
-            model: The model. When anything fails it is left as it was after the last pass that succeeded in full.
+            model: The model. When anything fails it is what it was before the call (in new objects).
             verify: Checks the model after each pass; None checks nothing.
             callback: Called after each pass.
             record: Keep the text of this pipeline in the model's metadata (``tflite2x.recipe``).
@@ -138,6 +138,14 @@ class Pipeline:
             CheckFailedError: A pass broke the model; the error carries the report.
             PassError: A pass failed or one of its conditions does not hold.
         """
+        original = model.clone()
+        try:
+            return self._run(model, verify, callback, record)
+        except BaseException:
+            model.restore(original)
+            raise
+
+    def _run(self, model: Model, verify: Verifier | None, callback: Callback | None, record: bool) -> Report:
         report = Report(str(self))
         report.before = size = Size.of(model)
         started = time.perf_counter()
@@ -290,9 +298,10 @@ def _failure(report: Report, row: PassReport | None, step: Step | None) -> Check
     verdict = row.verdict if row is not None else report.total
     reason = verdict.reason if verdict is not None else ""
     first = f"; the first tensor that differs: {verdict.first}" if verdict is not None and verdict.first else ""
+    culprit = (verdict.culprit if verdict is not None else "") or (row.name if row is not None else "")
     error = CheckFailedError(
         f"{reason}{first}",
-        where=f"pass {row.name}" if row is not None else f"pipeline {report.pipeline}",
+        where=f"pass {culprit}" if culprit else f"pipeline {report.pipeline}",
         hint="Nothing is written. '--verify off' would skip the check.",
     )
     error.report = report
@@ -301,9 +310,9 @@ def _failure(report: Report, row: PassReport | None, step: Step | None) -> Check
 
 
 def _record(model: Model, text: str) -> None:
-    data = text.encode()
     for entry in model.metadata:
         if entry.name == RECIPE:
-            entry.data = data
-            return
-    model.add_metadata(RECIPE, data)
+            model.remove_metadata(entry)
+            if entry.buffer not in model.used_buffers():
+                model.remove_buffer(entry.buffer)
+    model.add_metadata(RECIPE, text.encode())

@@ -34,7 +34,7 @@ class Size:
     @classmethod
     def of(cls, model: Model) -> Size:
         """Measure a model."""
-        from tflite2x.ir import dumps
+        from tflite2x import dumps
 
         return cls(
             sum(len(g.operators) for g in model.subgraphs),
@@ -87,9 +87,11 @@ class Verdict:
         worst_relative: Largest difference of a float output relative to its largest magnitude; None without such
             outputs.
         share: Share of output values that differ, 0 to 1.
+        distribution: Number of integer output values by difference in LSB.
         operator_lsb: For a claim per operator: the largest difference of a replaced operator that was given equal
             inputs.
-        first: The first tensor that differs, when the claim failed (or when asked for).
+        culprit: Text of the pass that broke the model, when it is not the one that was just checked.
+        first: The first tensor that differs, when the claim failed.
         reason: Why the claim failed, or why nothing was checked.
         notes: Further remarks, such as samples that had to be restricted.
         ms: Time that the check took.
@@ -101,7 +103,9 @@ class Verdict:
     worst_lsb: float | None = None
     worst_relative: float | None = None
     share: float = 0.0
+    distribution: dict[str, int] = dataclasses.field(default_factory=dict)
     operator_lsb: float | None = None
+    culprit: str = ""
     first: Difference | None = None
     reason: str = ""
     notes: list[str] = dataclasses.field(default_factory=list)
@@ -110,10 +114,13 @@ class Verdict:
     def difference_text(self) -> str:
         """Return the worst difference as one short text."""
         if self.method == "not checked":
-            return "not checked"
+            return "-"
+        if self.method == "same computation" and self.passed:
+            return "0"
         parts = []
         if self.worst_lsb is not None:
-            parts.append(f"{self.worst_lsb:g} LSB")
+            alone = "" if self.operator_lsb in (None, self.worst_lsb) else f" ({self.operator_lsb:g} per operator)"
+            parts.append(f"{self.worst_lsb:g} LSB{alone}")
         if self.worst_relative is not None and (self.worst_relative or self.worst_lsb is None):
             parts.append(f"{self.worst_relative:.2g} rel")
         return ", ".join(parts) or "0"
@@ -209,8 +216,12 @@ class Report:
         """Return the report as JSON text."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False, default=str) + "\n"
 
-    def table(self) -> str:
-        """Return the report as a text table, followed by what was left alone and why."""
+    def table(self, *, details: bool = True) -> str:
+        """Return the report as a text table, followed by what was left alone and why.
+
+        Args:
+            details: Say where each pass rewrote as well.
+        """
         from tflite2x.rewrite.table import render_report
 
-        return render_report(self)
+        return render_report(self, details=details)

@@ -23,31 +23,36 @@ class Claim:
             None claims nothing, and only a report is made.
         reason: Why more than 0 is needed.
         scope: Whether ``lsb`` bounds each replaced operator (its own inputs being equal) or the outputs of the model.
+        relative: Bound for floats, relative to the largest magnitude of the tensor; 0 claims equal bits.
     """
 
     lsb: int | None = 0
     reason: str = ""
     scope: Scope = "operator"
+    relative: float = 0.0
 
     @property
     def is_exact(self) -> bool:
         """Whether the claim is equality bit for bit."""
-        return self.lsb == 0
+        return self.lsb == 0 and not self.relative
 
     def __str__(self) -> str:
         if self.lsb is None:
             text = "no claim"
-        elif self.lsb == 0:
+        elif self.is_exact:
             return "exact"
         else:
-            text = f"at most {self.lsb} LSB" + (" per operator" if self.scope == "operator" else "")
+            parts = [f"at most {self.lsb} LSB"] if self.lsb else []
+            parts += [f"floats within {self.relative:g}"] if self.relative else []
+            text = " and ".join(parts) + (" per operator" if self.scope == "operator" else "")
         return f"{text} ({self.reason})" if self.reason else text
 
     def combine(self, other: Claim) -> Claim:
         """Return the weaker of two claims (a pass that makes several kinds of replacements)."""
-        if self.lsb is None or (other.lsb is not None and other.lsb <= self.lsb):
-            return self
-        return other
+        weaker = self
+        if self.lsb is not None and (other.lsb is None or other.lsb > self.lsb or self.is_exact):
+            weaker = other
+        return dataclasses.replace(weaker, relative=max(self.relative, other.relative))
 
 
 EXACT = Claim()
@@ -121,6 +126,10 @@ class PassResult:
         """Weaken the claim to ``lsb``, unless it is already that weak."""
         self.claim = self.claim.combine(Claim(lsb, reason, scope))
 
+    def floats_within(self, relative: float, reason: str, *, scope: Scope = "operator") -> None:
+        """Weaken the claim for floats to ``relative`` of the largest magnitude, unless it is already that weak."""
+        self.claim = self.claim.combine(Claim(0, reason, scope, relative))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON."""
         return {
@@ -129,7 +138,12 @@ class PassResult:
             "replaced": [{"where": r.where, "what": r.what} for r in self.replaced],
             "left_alone": [{"where": r.where, "reason": r.reason} for r in self.left_alone],
             "interface": [change.describe() for change in self.interface],
-            "claim": {"lsb": self.claim.lsb, "reason": self.claim.reason, "scope": self.claim.scope},
+            "claim": {
+                "lsb": self.claim.lsb,
+                "reason": self.claim.reason,
+                "scope": self.claim.scope,
+                "relative": self.claim.relative,
+            },
         }
 
 

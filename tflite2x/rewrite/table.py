@@ -48,13 +48,14 @@ def _sizes(before: Size, after: Size) -> tuple[str, str, str]:
 def _row(row: PassReport) -> tuple[str, ...]:
     claim = row.result.claim
     said = "exact" if claim.is_exact else "none" if claim.lsb is None else f"{claim.lsb} LSB"
+    said = f"{claim.relative:g} rel" if claim.relative and not claim.lsb else said
     sizes = _sizes(row.before, row.after) if row.result.modified else ("", "", "")
     name = f"  {row.name}" if row.group else row.name
     return (name, *sizes, said if row.result.modified else "no change", *_verdict_cells(row.verdict), f"{row.ms:.1f}")
 
 
-def render_report(report: Report) -> str:
-    """Render the table, what each pass did, what was left alone and why, and the totals."""
+def render_report(report: Report, *, details: bool) -> str:
+    """Render the table, what each pass did (with ``details`` also where), and what was left alone and why."""
     rows: list[tuple[str, ...]] = [_HEAD]
     group = ""
     for row in report.passes:
@@ -72,7 +73,7 @@ def render_report(report: Report) -> str:
         done = ", ".join(f"{number} {what}" for what, number in row.result.counts.items())
         if done:
             lines.append(f"{row.name}: {done}")
-        lines += [f"  {replaced.where}: {replaced.what}" for replaced in row.result.replaced]
+        lines += [f"  {replaced.where}: {replaced.what}" for replaced in row.result.replaced if details]
         if row.verdict is not None:
             lines += [f"  note: {note}" for note in row.verdict.notes]
     left = report.left_alone()

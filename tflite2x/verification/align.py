@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Aligning two models that come from anywhere: interfaces, and tensors by structure and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tflite2x.errors import InputError
+from tflite2x.rewrite.interface import Adapter, Link, SubgraphLinks, conversion_adapter, describe_type
+from tflite2x.schema.enums import TensorType
+from tflite2x.verification.structure import same_meaning
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model, Operator, Subgraph, Tensor
+
+
+def align_entries(a: Model, b: Model) -> list[tuple[Subgraph, Subgraph]]:
+    """Return the entry points of two models in pairs: by signature key where both have it, or else the main ones.
+
+    Raises:
+        InputError: A signature of one model is missing in the other.
+    """
+    keys_a = {s.key: s.subgraph for s in a.signatures}
+    keys_b = {s.key: s.subgraph for s in b.signatures}
+    pairs: dict[Subgraph, Subgraph] = {}
+    if len(keys_a) > 1 or len(keys_b) > 1:
+        missing = sorted(map(str, keys_a.keys() ^ keys_b.keys()))
+        if missing:
+            raise InputError(
+                f"the models have different signatures: {', '.join(missing)} in one of them only",
+                hint="Compare models with the same entry points.",
+            )
+        for key, graph in keys_a.items():
+            pairs.setdefault(graph, keys_b[key])
+    else:
+        pairs[a.main] = b.main
+    return list(pairs.items())
+
+
+def _order(a: Subgraph, b: Subgraph, side: str) -> list[int]:
+    """Return, for each input (output) of ``b``, the position of its counterpart in ``a``.
+
+    Names of signatures decide where both models have them; otherwise the position does.
+    """
+    mine, theirs = (g.inputs if side == "inputs" else g.outputs for g in (a, b))
+    if len(mine) != len(theirs):
+        raise InputError(
+            f"one model has {len(mine)} {side}, the other {len(theirs)}",
+            where=b.where,
+            hint="Models with other interfaces cannot be compared.",
+        )
+    for signature in a.model.signatures:
+        partner = next((s for s in b.model.signatures if s.key == signature.key and s.subgraph is b), None)
+        if signature.subgraph is not a or partner is None:
+            continue
+        x, y = getattr(signature, side), getattr(partner, side)
+        if x.keys() == y.keys() and len(x) == len(mine):
+            names = {tensor: name for name, tensor in y.items()}
+            positions = [mine.index(x[names[t]]) if t in names and x[names[t]] in mine else -1 for t in theirs]
+            if sorted(positions) == list(range(len(mine))):
+                return positions
+    return list(range(len(mine)))
+
+
+def align_interface(a: Subgraph, b: Subgraph, *, adapt: bool) -> SubgraphLinks:
+    """Relate the interface of ``b`` to that of ``a``.
+
+    Args:
+        a: One entry point.
+        b: Its counterpart.
+        adapt: Put QUANTIZE or DEQUANTIZE between inputs (outputs) of different types, as the tensors declare.
+
+    Raises:
+        InputError: The interfaces differ and ``adapt`` is not set, or no conversion fits.
+    """
+    links: dict[str, list[Link]] = {}
+    for side in ("inputs", "outputs"):
+        mine, theirs = (g.inputs if side == "inputs" else g.outputs for g in (a, b))
+        links[side] = [
+            _link(mine[origin], theirs[i], origin, side, adapt) for i, origin in enumerate(_order(a, b, side))
+        ]
+    return SubgraphLinks(tuple(links["inputs"]), tuple(links["outputs"]))
+
+
+def _link(old: Tensor, new: Tensor, position: int, side: str, adapt: bool) -> Link:
+    if old.dtype == new.dtype and (
+        same_meaning(old.quantization, new.quantization) or not (old.quantization and new.quantization)
+    ):
+        return Link(position)
+    if old.dtype == new.dtype and not adapt:
+        return Link(position)  # other parameters, equal integers: for the caller to judge
+    if not adapt:
+        raise InputError(
+            f"{side[:-1]} {position} is {describe_type(old)} in one model and {describe_type(new)} in the other",
+            where=new.where,
+            hint="'--adapt' converts at the interface as the tensors declare.",
+        )
+    if side == "outputs" and new.dtype == TensorType.FLOAT32:
+        return Link(position, _conversion(new, old), "new")
+    return Link(position, _conversion(old, new))
+
+
+def _conversion(source: Tensor, target: Tensor) -> Adapter:
+    quantized = [t.quantization is not None and t.quantization.scale.size == 1 for t in (source, target)]
+    floats = [t.dtype == TensorType.FLOAT32 for t in (source, target)]
+    if floats[0] and quantized[1]:
+        return conversion_adapter("QUANTIZE", source, target)
+    if quantized[0] and floats[1]:
+        return conversion_adapter("DEQUANTIZE", source, target)
+    if all(quantized):
+        return conversion_adapter("QUANTIZE", source, target)
+    raise InputError(f"nothing converts {describe_type(source)} to {describe_type(target)}", where=target.where)
+
+
+def align_tensors(a: Subgraph, b: Subgraph, links: SubgraphLinks) -> dict[Tensor, Tensor]:
+    """Return tensors of ``b`` with their counterparts in ``a``.
+
+    Operators of one kind that read counterparts compute counterparts; what remains is aligned by names that are unique
+    and tensors of one type and shape.
+    """
+    pairs: dict[Tensor, Tensor] = {}
+    for tensor, link in zip(b.inputs, links.inputs, strict=True):
+        if link.position is not None:
+            old = a.inputs[link.position]
+            pairs[tensor] = _behind_conversion(old, tensor) if link.adapter is not None else old
+    _propagate(a, b, pairs)
+    names_a, names_b = _unique_names(a), _unique_names(b)
+    taken = set(pairs.values())
+    for name, tensor in names_b.items():
+        other = names_a.get(name)
+        if tensor not in pairs and other is not None and other not in taken and _alike(other, tensor):
+            pairs[tensor] = other
+    _propagate(a, b, pairs)
+    return pairs
+
+
+def _behind_conversion(old: Tensor, new: Tensor) -> Tensor:
+    """Return the tensor behind the QUANTIZE that reads ``old`` when it is like ``new``."""
+    for op in old.consumers:
+        if op.name in ("QUANTIZE", "DEQUANTIZE") and _alike(op.outputs[0], new):
+            return op.outputs[0]
+    return old
+
+
+def _propagate(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor]) -> None:
+    taken = set(pairs.values())
+    used: set[Operator] = {t.producer for t in taken if t.producer is not None}
+    for op in b.operators:
+        if not op.outputs or any(t in pairs for t in op.outputs):
+            continue
+        first = next((pairs[t] for t in op.inputs if t is not None and t in pairs), None)
+        for candidate in first.consumers if first is not None else ():
+            if candidate not in used and _same_role(candidate, op, pairs):
+                used.add(candidate)
+                pairs.update((y, x) for x, y in zip(candidate.outputs, op.outputs, strict=True) if _alike(x, y))
+                break
+
+
+def _same_role(a: Operator, b: Operator, pairs: dict[Tensor, Tensor]) -> bool:
+    if a.name != b.name or len(a.outputs) != len(b.outputs):
+        return False
+    mine: Sequence[Tensor] = [t for t in a.inputs if t is not None and not t.is_constant]
+    theirs = [pairs.get(t) for t in b.inputs if t is not None and not t.is_constant]
+    return list(mine) == theirs
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    return a.dtype == b.dtype and tuple(a.shape) == tuple(b.shape)
+
+
+def _unique_names(graph: Subgraph) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    double = set()
+    for tensor in graph.tensors:
+        if tensor.name:
+            if tensor.name in found:
+                double.add(tensor.name)
+            found[tensor.name] = tensor
+    return {name: tensor for name, tensor in found.items() if name not in double}

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparing two models from anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
+from tflite2x.rewrite.report import Difference
+from tflite2x.verification.adapt import Trail, follow_inputs
+from tflite2x.verification.align import align_entries, align_interface, align_tensors
+from tflite2x.verification.compare import Comparison
+from tflite2x.verification.config import Samples, Verify
+from tflite2x.verification.locate import locate
+from tflite2x.verification.running import Batch, make_batches, run_batches
+from tflite2x.verification.session import cannot_verify
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PairResult:
+    """How two models compare.
+
+    Attributes:
+        samples: How many samples ran, over all entry points.
+        worst_lsb: Largest difference of a quantized or integer output, in LSB; None without such outputs.
+        worst_relative: Largest difference of a float output relative to its largest magnitude; None without such
+            outputs.
+        share: Share of output values that differ, 0 to 1.
+        distribution: Number of integer output values by difference in LSB.
+        first: The first tensor that differs; None when nothing does.
+        adapters: Conversions at the interface, as texts.
+        notes: Remarks, such as samples that had to be restricted.
+        shapes: Shapes or types of outputs that do not agree; empty when all do.
+        ms: Time that it took.
+    """
+
+    samples: int
+    worst_lsb: float | None
+    worst_relative: float | None
+    share: float
+    distribution: dict[str, int]
+    first: Difference | None
+    adapters: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    shapes: str = ""
+    ms: float = 0.0
+
+    @property
+    def equal(self) -> bool:
+        """Whether all outputs are equal bit for bit."""
+        return not self.share and not self.shapes
+
+    def within(self, lsb: float = 0, relative: float = 0.0) -> bool:
+        """Whether outputs differ by at most ``lsb`` (integers) and ``relative`` of the largest magnitude (floats)."""
+        if self.equal:
+            return True
+        return (
+            not self.shapes
+            and (self.worst_lsb or 0.0) <= lsb
+            and (self.worst_relative or 0.0) <= relative
+            and (lsb > 0 or relative > 0)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values for JSON."""
+        return {"equal": self.equal, **dataclasses.asdict(self)}
+
+
+def verify(
+    model_a: Model | str | os.PathLike[str],
+    model_b: Model | str | os.PathLike[str],
+    *,
+    samples: Samples = 32,
+    seed: int = 0,
+    adapt: bool = False,
+    rounding: Literal["single", "double"] = "single",
+) -> PairResult:
+    """Compare what two models compute on the same samples.
+
+    Args:
+        model_a: A model, or its path. Samples are made for its interface.
+        model_b: The other one.
+        samples: Number of samples, or the user's own (an ``.npz`` file or arrays by input name).
+        seed: Seed of random samples.
+        adapt: Convert where the types of the interfaces differ, as the tensors' quantization declares.
+        rounding: Rounding contract of the interpreter.
+
+    Raises:
+        InputError: The interfaces do not match.
+        UnsupportedError: The interpreter cannot run one of the models.
+    """
+    started = time.perf_counter()
+    a, b = _model(model_a), _model(model_b)
+    config = Verify(samples, seed, rounding=rounding)
+    entries = dict(align_entries(a, b))
+    links = {x: align_interface(x, y, adapt=adapt) for x, y in entries.items()}
+    try:
+        batches, expected, notes = make_batches(a, config, lambda m, bs: run_batches(m, bs, rounding=rounding))
+        batches, expected = _known(batches, expected, entries)
+        others = [
+            Batch(entries[batch.graph], follow_inputs(batch.inputs, links[batch.graph], []), batch.resize)
+            for batch in batches
+        ]
+        actual = run_batches(b, others, rounding=rounding)
+    except (UnsupportedError, ExecutionError) as error:
+        raise cannot_verify(error) from error
+    total = Comparison()
+    first = None
+    for batch, other, want, got in zip(batches, others, expected, actual, strict=True):
+        trail = Trail(want)
+        trail.follow(links[batch.graph])
+        found, _ = trail.compare(got)
+        total.add(found)
+        if first is None and not found.equal:
+            tensors = align_tensors(batch.graph, other.graph, links[batch.graph])
+            first = locate((a, batch), (b, other), tensors, trail, got, rounding=rounding)
+    return PairResult(
+        samples=sum(batch.count for batch in batches),
+        worst_lsb=total.worst_lsb,
+        worst_relative=total.worst_relative,
+        share=total.share,
+        distribution=total.distribution,
+        first=first,
+        adapters=tuple(
+            k.adapter.text for s in links.values() for k in (*s.inputs, *s.outputs) if k.adapter is not None
+        ),
+        notes=tuple(notes),
+        shapes=total.shapes,
+        ms=(time.perf_counter() - started) * 1e3,
+    )
+
+
+def _known(batches: list[Batch], outputs: list[Any], entries: dict[Any, Any]) -> tuple[list[Batch], list[Any]]:
+    kept = [(b, o) for b, o in zip(batches, outputs, strict=True) if b.graph in entries]
+    return [b for b, _ in kept], [o for _, o in kept]
+
+
+def _model(source: Model | str | os.PathLike[str]) -> Model:
+    from tflite2x.ir import Model, load
+
+    if isinstance(source, Model):
+        return source
+    try:
+        return load(source)
+    except Tflite2xError as error:
+        path = str(os.fspath(source))
+        raise (error if path in str(error) else error.at(path)) from None

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running every entry point of a model on batches of samples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite2x.errors import ExecutionError, UnsupportedError
+from tflite2x.interpreter import Interpreter
+from tflite2x.verification.samples import generate_all, has_open_shape
+from tflite2x.verification.structure import is_stateful
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model, Subgraph
+    from tflite2x.verification.config import Verify
+
+Array = NDArray[Any]
+
+#: Runs batches of a model and returns the outputs of each.
+Runner = Callable[["Model", "list[Batch]"], "list[list[Array]]"]
+
+#: Calls in a row for models with state; each takes the samples in another order.
+CALLS = 3
+#: Samples with other lengths along open dimensions, and that length.
+OPEN_SAMPLES, OPEN_LENGTH = 4, 3
+
+
+@dataclasses.dataclass(slots=True)
+class Batch:
+    """Samples for one entry point.
+
+    Attributes:
+        graph: The subgraph of the model as it is now.
+        inputs: Arrays [N, *shape], one per input of ``graph``.
+        resize: The shapes are others than those in the file.
+    """
+
+    graph: Subgraph
+    inputs: list[Array]
+    resize: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self.inputs[0]) if self.inputs else 1
+
+
+def entry_points(model: Model) -> list[Subgraph]:
+    """Return the subgraphs that callers enter: those of signatures, or else the main one, in model order."""
+    entered = {signature.subgraph for signature in model.signatures}
+    return [g for i, g in enumerate(model.subgraphs) if g in entered or (i == 0 and (g.inputs or g.outputs))]
+
+
+def run_batches(model: Model, batches: Sequence[Batch], *, rounding: Any = "single") -> list[list[Array]]:
+    """Run all batches and return the outputs of each; a model with state is called several times in a row.
+
+    Args:
+        model: The model.
+        batches: Samples; ``graph`` belongs to ``model``.
+        rounding: Rounding contract of the interpreter.
+    """
+    stateful = is_stateful(model.subgraphs)
+    interpreter = Interpreter(model, rounding=rounding)
+    found: list[list[list[Array]]] = [[] for _ in batches]
+    for call in range(CALLS if stateful else 1):
+        for batch, results in zip(batches, found, strict=True):
+            if stateful and batch.resize:
+                continue
+            inputs = [np.roll(a, call, axis=0) for a in batch.inputs] if call else batch.inputs
+            results.append(_run(interpreter, batch, inputs))
+    return [[np.concatenate(parts) for parts in zip(*results, strict=True)] for results in found]
+
+
+def _run(interpreter: Interpreter, batch: Batch, inputs: list[Array]) -> list[Array]:
+    if batch.inputs:
+        return interpreter.run_batch(inputs, subgraph=batch.graph, resize=batch.resize)
+    return [a[None] for a in interpreter.run([], subgraph=batch.graph)]
+
+
+def make_batches(model: Model, config: Verify, run: Runner) -> tuple[list[Batch], list[list[Array]], list[str]]:
+    """Make the samples that a model runs on.
+
+    Random integers that turn out to be indices beyond their tensor are restricted to 0 and 1.
+
+    Args:
+        model: The model.
+        config: What the user asked for.
+        run: Runs batches.
+
+    Returns:
+        The batches, the outputs of the model for each, and remarks.
+
+    Raises:
+        UnsupportedError: The interpreter cannot run the model.
+        ExecutionError: The model does not run on the samples.
+    """
+    graphs = entry_points(model)
+    if config.own is not None:
+        batches = [Batch(g, config.own_samples(g), resize=True) for g in graphs if g.inputs]
+        return batches, run(model, batches), []
+    notes: list[str] = []
+    batches = [Batch(g, generate_all(g, config.count, config.seed)) for g in graphs]
+    try:
+        outputs = run(model, batches)
+    except ExecutionError as error:
+        notes.append(f"integer inputs restricted to 0 and 1 ({error.what})")
+        batches = [Batch(g, generate_all(g, config.count, config.seed, restricted=True)) for g in graphs]
+        outputs = run(model, batches)
+    if not is_stateful(model.subgraphs):
+        for graph in graphs:
+            if has_open_shape(graph):
+                inputs = generate_all(graph, min(OPEN_SAMPLES, config.count), config.seed, open_length=OPEN_LENGTH)
+                extra = Batch(graph, inputs, resize=True)
+                try:
+                    outputs += run(model, [extra])
+                    batches.append(extra)
+                except (ExecutionError, UnsupportedError):
+                    notes.append(f"{graph.where} does not run with {OPEN_LENGTH} along its open dimensions")
+    return batches, outputs, notes
+
+
+def counterpart_batches(batches: Sequence[Batch], subgraphs: Mapping[Subgraph, Subgraph]) -> list[Batch]:
+    """Return the batches for the subgraphs of another version of the model."""
+    return [Batch(subgraphs[b.graph], b.inputs, b.resize) for b in batches]

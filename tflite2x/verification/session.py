@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparing the model before and after every pass of a pipeline, and the last model with the first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
+from tflite2x.rewrite.report import Verdict
+from tflite2x.verification.adapt import Trail, follow_inputs
+from tflite2x.verification.compare import Comparison
+from tflite2x.verification.guilty import find_guilty
+from tflite2x.verification.locate import locate
+from tflite2x.verification.operators import broken_claim, check_operators, successors
+from tflite2x.verification.running import Batch, make_batches, run_batches
+from tflite2x.verification.samples import generate_all
+from tflite2x.verification.structure import Changes, find_changes
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model
+    from tflite2x.rewrite.pipeline import Step
+    from tflite2x.verification.config import Verify
+
+Array = NDArray[Any]
+
+
+class VerifySession:
+    """One run of a pipeline; implements ``rewrite.pipeline.Session``.
+
+    The samples are made once, for the very first model. From then on they are followed through the interface changes of
+    the passes, and the outputs of the model after one pass serve as the outputs before the next one.
+
+    Args:
+        config: How thoroughly to compare.
+        model: The model before the first pass.
+
+    Raises:
+        UnsupportedError: The interpreter cannot run the model.
+    """
+
+    def __init__(self, config: Verify, model: Model) -> None:
+        self.config = config
+        self.model = model
+        self.batches: list[Batch] = []
+        self.outputs: list[list[Array]] = []
+        self._first: list[Trail] = []
+        self._anchor: list[Trail] = []
+        self._begun = False
+        self._current = True  # whether self.outputs belongs to the model as it is now
+        self._deferred: list[tuple[Step, list[Batch]]] = []
+        self._notes: list[str] = []
+
+    def check(self, step: Step) -> Verdict:
+        """Compare the model before and after a pass."""
+        changes = find_changes(step.before, step.after, step.subgraphs, step.tensors, step.links)
+        if changes.same:
+            return Verdict(method="same computation")
+        if not step.result.modified:
+            return Verdict(
+                passed=False,
+                method="same computation",
+                reason=f"the pass says that it changed nothing, but {changes.reasons[0]}",
+            )
+        if not self._begun:
+            self._begin(step)
+        old_batches = self.batches
+        self.batches = self._next_batches(step)
+        for trails in (self._first, self._anchor):
+            for trail, batch in zip(trails, self.batches, strict=True):
+                trail.follow(step.links.get(batch.graph))
+        if self.config.every == "end" and step.claim.is_exact:
+            self._current = False
+            self._deferred.append((step, old_batches))
+            return Verdict(method="not checked", reason="checked at the end", notes=self._take_notes())
+        if self._deferred:
+            failed = self._flush(step.before, _before_batches(step, old_batches))
+            if failed is not None:
+                return failed
+        return self._check_now(step, old_batches, changes)
+
+    def finish(self, model: Model) -> Verdict | None:
+        """Compare the last model with the very first one."""
+        if not self._begun:
+            return Verdict(method="same computation")
+        if self._deferred:
+            failed = self._flush(model, self.batches)
+            if failed is not None:
+                return failed
+        total = Comparison()
+        unknown = False
+        for trail, outputs in zip(self._first, self.outputs, strict=True):
+            found, each = trail.compare(outputs)
+            unknown |= None in each
+            total.add(found)
+        notes = (
+            ["some outputs have no counterpart in the first model and were compared pass by pass"] if unknown else []
+        )
+        return Verdict(
+            samples=sum(b.count for b in self.batches),
+            worst_lsb=total.worst_lsb,
+            worst_relative=total.worst_relative,
+            share=total.share,
+            distribution=total.distribution,
+            notes=notes,
+        )
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _run(self, model: Model, batches: list[Batch]) -> list[list[Array]]:
+        return run_batches(model, batches, rounding=self.config.rounding)
+
+    def _begin(self, step: Step) -> None:
+        """Make the samples and run the model before the first pass that changes what it computes.
+
+        Until then every model computes the same as the very first one.
+        """
+        try:
+            batches, self.outputs, self._notes = make_batches(step.before, self.config, self._run)
+        except (UnsupportedError, ExecutionError) as error:
+            raise cannot_verify(error) from error
+        now = {before: after for after, before in step.subgraphs.items()}
+        self.batches = [Batch(now[b.graph], b.inputs, b.resize) for b in batches]
+        self._first = [Trail(outputs) for outputs in self.outputs]
+        self._anchor = [Trail(outputs) for outputs in self.outputs]
+        self._begun = True
+
+    def _take_notes(self) -> list[str]:
+        notes, self._notes = self._notes, []
+        return notes
+
+    def _next_batches(self, step: Step) -> list[Batch]:
+        batches = []
+        for batch in self.batches:
+            links = step.links.get(batch.graph)
+            fresh: list[Array] = []
+            if links is not None and any(link.position is None for link in links.inputs):
+                fresh = generate_all(batch.graph, batch.count, self.config.seed)
+            batches.append(Batch(batch.graph, follow_inputs(batch.inputs, links, fresh), batch.resize))
+        return batches
+
+    def _check_now(self, step: Step, old_batches: list[Batch], changes: Changes) -> Verdict:
+        before_batches = _before_batches(step, old_batches)
+        if not self._current:
+            self.outputs = self._run(step.before, before_batches)
+        trails = [Trail(outputs) for outputs in self.outputs]
+        for trail, batch in zip(trails, self.batches, strict=True):
+            trail.follow(step.links.get(batch.graph))
+        verdict = Verdict(samples=sum(b.count for b in self.batches), notes=self._take_notes())
+        try:
+            outputs = self._run(step.after, self.batches)
+        except Tflite2xError as error:
+            verdict.passed = False
+            verdict.reason = f"the model does not run any more: {error}"
+            return verdict
+        total, guilty = Comparison(), -1
+        for i, (trail, now) in enumerate(zip(trails, outputs, strict=True)):
+            found, _ = trail.compare(now)
+            total.add(found)
+            if guilty < 0 and not found.equal:
+                guilty = i
+        verdict.worst_lsb, verdict.worst_relative, verdict.share = total.worst_lsb, total.worst_relative, total.share
+        verdict.distribution = total.distribution
+        self.outputs, self._current = outputs, True
+        self._anchor = [Trail(o) for o in outputs]
+        claim = step.claim
+        if claim.lsb is None:
+            return verdict
+        if claim.scope == "model" or claim.is_exact:
+            if not total.within(claim.lsb, claim.relative):
+                verdict.passed = False
+                verdict.reason = broken_claim(claim, total)
+                if guilty >= 0:
+                    verdict.first = locate(
+                        (step.before, before_batches[guilty]),
+                        (step.after, self.batches[guilty]),
+                        {**step.tensors, **successors(step)},
+                        trails[guilty],
+                        outputs[guilty],
+                        rounding=self.config.rounding,
+                    )
+        else:
+            check_operators(step, before_batches, changes, verdict, total, rounding=self.config.rounding)
+        return verdict
+
+    def _flush(self, model: Model, batches: list[Batch]) -> Verdict | None:
+        """Check the exact passes that were put off; return the verdict on the guilty one, or None when all is well."""
+        deferred, self._deferred = self._deferred, []
+        self.outputs, self._current = self._run(model, batches), True
+        total = Comparison()
+        for trail, outputs in zip(self._anchor, self.outputs, strict=True):
+            total.add(trail.compare(outputs)[0])
+        self._anchor = [Trail(outputs) for outputs in self.outputs]
+        if total.equal:
+            return None
+        return find_guilty(deferred, (model, batches, self.outputs), self._run, rounding=self.config.rounding)
+
+
+def _before_batches(step: Step, batches: list[Batch]) -> list[Batch]:
+    return [Batch(step.subgraphs[b.graph], b.inputs, b.resize) for b in batches]
+
+
+def cannot_verify(error: Tflite2xError) -> UnsupportedError:
+    """Make the error for a model that the interpreter cannot run."""
+    return UnsupportedError(
+        f"the model cannot be verified: {error.what}",
+        where=error.where,
+        hint=f"{error.hint} '--verify off' rewrites it without a check.".strip(),
+    )
