@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tflite2x.errors import InputError
 from tflite2x.interpreter.fixedpoint import quantize_multiplier
-from tflite2x.interpreter.kernel import Rounding
 from tflite2x.xs3.kernel import accumulator_range
 from tflite2x.xs3.layout import INT32_MAX, INT32_MIN, Int8, Int64
 
@@ -85,19 +84,24 @@ class Layer:
 
     @functools.cached_property
     def multipliers(self) -> Float64:
-        """Real multipliers ``[C_out]`` as TFLite computes them.
+        """Real multipliers ``[C_out]``, in float64: input scale times weight scale, divided by output scale.
 
-        One weight scale is multiplied with the input's in float32, several in float64 (LiteRT ``kernel_util.cc``,
-        GetQuantizedConvolutionMultipler, and ``fully_connected.cc``).
+        LiteRT's reference kernel computes with these (``integer_ops/fully_connected.h``).
         """
+        return np.broadcast_to(self.input_scale * self.weight_scales / self.output_scale, (self.channels,))
+
+    @functools.cached_property
+    def fixed_point(self) -> tuple[Int64, Int64]:
+        """Mantissas and shifts ``[C_out]`` of the multipliers, as TFLite Micro computes them.
+
+        A single weight scale is multiplied with the input's in float32, several in float64 (``kernel_util.cc``,
+        GetQuantizedConvolutionMultipler; ``fully_connected_common.cc``).
+        """
+        real = self.multipliers
         if self.weight_scales.size == 1:
             product = np.float64(np.float32(self.input_scale) * np.float32(self.weight_scales[0]))
-            return np.full(self.channels, product / self.output_scale)
-        return self.input_scale * self.weight_scales / self.output_scale
-
-    def fixed_point(self, rounding: Rounding) -> tuple[Int64, Int64]:
-        """Return mantissas and shifts of the multipliers, ``[C_out]`` each."""
-        return quantize_multiplier(self.multipliers, rounding)
+            real = np.full(self.channels, product / self.output_scale)
+        return quantize_multiplier(real, "double")
 
     def accumulator_overflow(self) -> str:
         """Say which channel's accumulator can leave int32 in TFLite itself; empty when none can.

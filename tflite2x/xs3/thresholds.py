@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tflite2x.errors import UnsupportedError
 from tflite2x.interpreter.fixedpoint import requantize as requantize_tflite
+from tflite2x.interpreter.fixedpoint import round_half_away
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.xs3.kernel import Accumulator
 from tflite2x.xs3.kernel import requantize as requantize_xc
@@ -28,10 +28,17 @@ FAR = 1 << 40
 
 
 def tflite_outputs(layer: Layer, acc: Int64, rounding: Rounding) -> Int64:
-    """Return TFLite's outputs for accumulators ``[..., C]`` (LiteRT ``integer_ops/fully_connected.h``)."""
-    mantissa, shift = layer.fixed_point(rounding)
-    scaled = requantize_tflite(acc, mantissa, shift, rounding) + layer.output_zero_point
-    return np.clip(scaled, *layer.activation)
+    """Return TFLite's outputs for accumulators ``[..., C]``.
+
+    ``single``: LiteRT's reference kernel multiplies by a float64 and rounds half away from zero
+    (``integer_ops/fully_connected.h``). ``double``: TFLite Micro uses a quantized multiplier and gemmlowp's two
+    roundings.
+    """
+    if rounding == "single":
+        scaled: Int64 = round_half_away(acc * layer.multipliers).astype(np.int64)
+    else:
+        scaled = requantize_tflite(acc, *layer.fixed_point, rounding)
+    return np.clip(scaled + layer.output_zero_point, *layer.activation)
 
 
 def tflite_run(layer: Layer, x: Int8, rounding: Rounding = "single") -> Int8:
@@ -48,24 +55,38 @@ def tflite_thresholds(layer: Layer, rounding: Rounding) -> Int64:
         UnsupportedError: TFLite's own arithmetic leaves int32 for some input, so that there is nothing to compare with.
     """
     _refuse_overflow(layer, rounding)
-    mantissa, shift = (a[:, None] for a in layer.fixed_point(rounding))
     steps = np.broadcast_to(CODES - layer.output_zero_point, (layer.channels, CODES.size))
-    divisor = np.maximum(mantissa, 1)
-    if rounding == "single":
-        # acc * mantissa + 2**(total - 1) >= steps * 2**total
-        total = 31 - shift
-        result = _scaled_ceil(2 * steps - 1, total - 1, divisor)
-    else:
-        # First undo the division by a power of two (halves away from zero), then the high multiplication (halves up).
-        right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
-        widened: Int64 = np.left_shift(divisor, left, dtype=np.int64)
-        high = (steps << right) - ((np.int64(1) << right) >> 1) + ((steps <= 0) & (right > 0))
-        result = _scaled_ceil(np.clip(2 * high - 1, -(1 << 32), 1 << 32), 30, widened)
-        result = np.where(high > INT32_MAX, FAR, np.where(high < INT32_MIN, -FAR, result))
-    # A multiplier of zero: every output is the zero point.
-    result = np.where(mantissa == 0, np.where(steps <= 0, -FAR, FAR), result)
+    result = _single_thresholds(layer, steps) if rounding == "single" else _double_thresholds(layer, steps)
     low, high_code = layer.activation
     return np.where(low >= CODES, -FAR, np.where(high_code < CODES, FAR, result))
+
+
+def _single_thresholds(layer: Layer, steps: Int64) -> Int64:
+    """Solve ``round(acc * multiplier) >= steps`` in float64, then correct by the function itself."""
+    multiplier = layer.multipliers[:, None]
+    with np.errstate(divide="ignore", over="ignore"):
+        guess = np.ceil((steps - 0.5) / multiplier)
+    result = np.clip(guess, -FAR, FAR).astype(np.int64)
+    # The quotient has 53 bits and the accumulator 32: the guess is off by one at most, on halves and their neighbours.
+    for candidate in (result + 1, result, result - 1):
+        reached = round_half_away(candidate * multiplier) >= steps
+        result = np.where(reached, candidate, result)
+    return np.clip(result, -FAR, FAR)
+
+
+def _double_thresholds(layer: Layer, steps: Int64) -> Int64:
+    """Undo the division by a power of two (halves away from zero), then the high multiplication (halves up)."""
+    mantissa, shift = (a[:, None] for a in layer.fixed_point)
+    divisor = np.maximum(mantissa, 1)
+    right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
+    widened: Int64 = np.left_shift(divisor, left, dtype=np.int64)
+    high = (steps << right) - ((np.int64(1) << right) >> 1) + ((steps <= 0) & (right > 0))
+    # high * 2**31 - 2**30 <= acc * mantissa * 2**left; what int32 cannot hold is out of reach.
+    result = _ceil_divide((2 * np.clip(high, INT32_MIN, INT32_MAX) - 1) << 30, widened)
+    result = np.where(high > INT32_MAX, FAR, np.where(high < INT32_MIN, -FAR, result))
+    # A multiplier of zero: every output is the zero point.
+    result = np.where(mantissa == 0, np.where(steps <= 0, -FAR, FAR), result)
+    return np.clip(result, -FAR, FAR)
 
 
 def xc_thresholds(parameters: Parameters, constant: Int64) -> Int64:
@@ -115,27 +136,17 @@ def certify_both(layer: Layer, parameters: Parameters, tflite: Int64, xc: Int64,
 def _refuse_overflow(layer: Layer, rounding: Rounding) -> None:
     reason = layer.accumulator_overflow()
     if not reason:
-        mantissa, shift = layer.fixed_point(rounding)
-        ends = np.stack(layer.range)
-        limit = np.float64(INT32_MAX - 256)
-        left = np.exp2(np.maximum(shift, 0)) if rounding == "double" else np.ones(layer.channels)
-        scaled = np.abs(ends) * np.maximum(left, mantissa * np.exp2(shift - 31.0))
-        bad = np.flatnonzero((scaled > limit).any(axis=0))
+        ends = np.abs(np.stack(layer.range))
+        # The zero point and the rounding come on top of the product: 256 is more than both.
+        over = ends * layer.multipliers > INT32_MAX - 256
+        if rounding == "double":
+            _, shift = layer.fixed_point
+            over |= (shift > 0) & (ends * np.exp2(np.maximum(shift, 0)) > INT32_MAX)
+        bad = np.flatnonzero(over.any(axis=0))
         if bad.size:
             reason = f"the scaled accumulator of channel {int(bad[0])} can leave int32 in TFLite itself"
     if reason:
         raise UnsupportedError(reason, where=layer.name, hint="TFLite's result is undefined for such inputs.")
-
-
-def _scaled_ceil(odd: Int64, power: Int64 | int, divisor: Int64) -> Int64:
-    """Return ``ceil(odd * 2**power / divisor)``, and +-FAR where the numerator leaves int64.
-
-    Such a numerator is at least 2**63, and the divisors are below 2**31: no int32 accumulator gets there.
-    """
-    limit = (np.int64(1) << np.minimum(63 - power, 62)) - 1
-    inside: NDArray[np.bool_] = np.abs(odd) <= limit
-    result = _ceil_divide(np.where(inside, odd, 0) << power, divisor)
-    return np.where(inside, np.clip(result, -FAR, FAR), np.where(odd > 0, FAR, -FAR))
 
 
 def _ceil_divide(a: Int64, b: Int64) -> Int64:
