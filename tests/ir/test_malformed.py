@@ -16,6 +16,7 @@ from tflite2x.errors import FormatError, Tflite2xError
 from tflite2x.ir.saving import _Saver
 from tflite2x.schema.writer import Writer
 
+
 def small_model() -> tflite2x.Model:
     model = tflite2x.Model.new("made for tests")
     graph = model.main
@@ -158,9 +159,7 @@ def test_a_bomb_is_refused() -> None:
     tensors = struct.pack("<I", count)
     model_end = len(data)
     data += tensors + bytes(4 * count)
-    reference = next(
-        i for i in range(8, at, 4) if i + struct.unpack_from("<I", data, i)[0] == _tensors_vector(data)
-    )
+    reference = next(i for i in range(8, at, 4) if i + struct.unpack_from("<I", data, i)[0] == _tensors_vector(data))
     table = _tensors_vector(data) + 4 + struct.unpack_from("<I", data, _tensors_vector(data) + 4)[0]
     # Offsets count forward only, so the table is copied behind the vector, with its vtable reference kept.
     copy_at = len(data) + (-len(data)) % 8

@@ -24,7 +24,7 @@ from tflite2x.schema.enums import BuiltinOperator, TensorType
 from tflite2x.schema.table import Bytes
 
 if TYPE_CHECKING:
-    pass
+    import networkx
 
 
 class Subgraph(Rewiring):

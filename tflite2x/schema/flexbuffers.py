@@ -49,7 +49,7 @@ def encode(value: Any) -> bytes:
 
     try:
         return bytes(flexbuffers.Dumps(value))
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, struct.error) as e:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError, struct.error) as e:
         raise FormatError(f"a FlexBuffer cannot hold this value: {e}") from None
 
 
