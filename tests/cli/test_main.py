@@ -113,6 +113,11 @@ def raising(error: BaseException) -> Any:
         (errors.VerificationError("outputs differ", where="pass xc-fc"), 1, "pass xc-fc: outputs differ"),
         (errors.PassError("it broke", hint="Leave it out."), 1, "it broke. Leave it out."),
         (errors.FormatError("no model"), 2, "no model"),
+        (
+            errors.UnsupportedError("no kernel", where="operators[0] (a\x1b[31m)"),
+            2,
+            "operators[0] (a\\x1b[31m): no kernel",
+        ),
         (KeyboardInterrupt(), 130, "interrupted"),
         (MemoryError(), 2, "not enough memory"),
         (OSError(28, "No space left on device", "out.npz"), 2, "out.npz: No space left on device"),

@@ -120,3 +120,15 @@ def test_an_empty_model() -> None:
     text = render(inspect(tflite2x.Model.new()))
     assert "operators    0: none" in text
     assert "inputs   none" in text
+
+
+@pytest.mark.sweep
+def test_every_model_of_the_corpus(corpus: Path) -> None:
+    paths = sorted(corpus.rglob("*.tflite"))
+    assert paths
+    for path in paths:
+        info = inspect(tflite2x.load(path))
+        text = render(info)
+        assert "\x1b" not in text
+        data = json.loads(to_json(info))
+        assert sum(data["operator_counts"].values()) == sum(len(g["operators"]) for g in data["subgraphs"])

@@ -178,10 +178,12 @@ def _help_hint(error: Any) -> str:
 
 
 def _fail(text: str, code: int) -> int:
-    """Print the one line that says what went wrong."""
+    """Print what went wrong, without the control characters that names in a file may have."""
+    from tflite2x.explain.plain import printable
+
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
-    print(f"error: {text}", file=sys.stderr)
+    print("\n".join(printable(line) for line in f"error: {text}".split("\n")), file=sys.stderr)
     return code
 
 
