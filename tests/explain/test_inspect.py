@@ -13,6 +13,7 @@ import tflite2x
 from tests.oracle import litert_interpreter
 from tflite2x.explain.inspect import inspect, to_json
 from tflite2x.explain.inspect_text import render
+from tflite2x.schema.flexbuffers import encode
 from tflite2x.schema.tables import FullyConnectedOptions
 
 MODELS = sorted((Path(__file__).parents[2] / "models").glob("*.tflite"))
@@ -55,6 +56,17 @@ def test_it_says_what_the_model_has() -> None:
     assert info.operator_counts == {"FULLY_CONNECTED": 1, "Mine": 1}
     assert [dataclasses.astuple(s) for s in info.signatures] == [("serve", 0, {"image": 0}, {"scores": 4})]
     assert [(m.name, m.bytes) for m in info.metadata] == [("note", 5)]
+
+
+def test_custom_options_are_decoded_where_they_are_a_flexbuffer() -> None:
+    model = small()
+    mine = model.main.operators[1]
+    mine.custom_options = encode({"alpha": 0.5, "names": ["a", "b"]})
+    operator = inspect(model).subgraphs[0].operators[1]
+    assert operator.custom_options == {"alpha": 0.5, "names": ["a", "b"]}
+    assert "alpha=0.5 names=['a', 'b']" in render(inspect(model))
+    mine.custom_options = encode([1, 2])
+    assert inspect(model).subgraphs[0].operators[1].custom_options is None
 
 
 def test_text_has_what_people_look_for() -> None:

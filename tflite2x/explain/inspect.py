@@ -13,6 +13,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from tflite2x.errors import FormatError
 from tflite2x.explain.plain import plain, plain_table
 from tflite2x.ir.quantization import BlockQuantization
 from tflite2x.schema.enums import TensorType
@@ -87,6 +88,7 @@ class OperatorInfo:
         outputs: Indices of tensors.
         options: Options by field name of the schema; enums by name. Empty when the file has none.
         custom_options_bytes: Size of the custom options, or None.
+        custom_options: The custom options as a dict, or None when they are not a FlexBuffer with names.
         calls: Indices of the subgraphs that it calls, by name of the option.
     """
 
@@ -98,6 +100,7 @@ class OperatorInfo:
     outputs: list[int | None]
     options: dict[str, Any]
     custom_options_bytes: int | None
+    custom_options: dict[str, Any] | None
     calls: dict[str, int]
 
 
@@ -259,8 +262,21 @@ def _operator(op: Operator) -> OperatorInfo:
         outputs=[None if t is None else t.index for t in op.outputs],
         options={} if op.options is None else plain_table(op.options),
         custom_options_bytes=None if op.custom_options is None else len(op.custom_options),
+        custom_options=_custom_options(op),
         calls={name: graph.index for name, graph in op.calls.items()},
     )
+
+
+def _custom_options(op: Operator) -> dict[str, Any] | None:
+    if not op.custom_options:
+        return None
+    from tflite2x.schema.flexbuffers import decode
+
+    try:
+        value = decode(op.custom_options)
+    except FormatError:  # the format is the operator's own business
+        return None
+    return plain(value) if isinstance(value, dict) else None
 
 
 def _kind(tensor: Tensor, inputs: set[Tensor], outputs: set[Tensor]) -> str:

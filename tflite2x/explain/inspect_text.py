@@ -70,7 +70,9 @@ def _subgraph(graph: SubgraphInfo) -> str:
 
 def _operator(op: OperatorInfo) -> list[str]:
     options = [f"{key}={value}" for key, value in op.options.items() if not _says_nothing(key, value)]
-    if op.custom_options_bytes:
+    if op.custom_options is not None:
+        options += [f"{key}={value}" for key, value in op.custom_options.items()]
+    elif op.custom_options_bytes:
         options.append(f"{op.custom_options_bytes} bytes of custom options")
     name = printable(op.name) + (f" v{op.version}" if op.version > 1 else "") + (" (custom)" if op.custom else "")
     return [str(op.index), name, _indices(op.inputs), _indices(op.outputs), printable(" ".join(options), 100)]
