@@ -169,7 +169,7 @@ def check_batch(engine: tflite2x.Interpreter, inputs: Sequence[Value | None]) ->
     for i, output in enumerate(together):
         assert len(output) in (1, 3)
         for sample, single in enumerate(singles):
-            assert_same(output[sample if len(output) == 3 else 0], single[i])
+            assert_same(output[sample if len(output) == 3 else 0, ...], single[i])
 
 
 def random_array(rng: np.random.Generator, shape: Sequence[int], dtype: str) -> Array:

@@ -55,7 +55,7 @@ def test_gather_strings(rng, size, places, kind):
 @cases
 @drawn(rngs, shapes(1, 4, 5), st.data(), st.sampled_from((*MOVED, "string")), INDICES)
 def test_gather_nd(rng, shape, data, dtype, kind):
-    depth = data.draw(st.integers(0, len(shape)))
+    depth = data.draw(st.integers(1, len(shape)))  # LiteRT fails on indices without elements
     outer = data.draw(shapes(0, 2, 4))
     indices = np.zeros((*outer, depth), kind)
     for i in range(depth):
@@ -114,31 +114,50 @@ def test_hashtable_lookup(rng, shape, number, dtype):
     check("HASHTABLE_LOOKUP", None, inputs, [(dtype, ()), ("uint8", ())])
 
 
+def _outside(op, options, *arrays, message):
+    return pytest.param(op, options, [np.asarray(a) for a in arrays], message, id=f"{op}-{message}")
+
+
 @pytest.mark.parametrize(
-    ("op", "options", "inputs", "message"),
+    ("op", "options", "arrays", "message"),
     [
-        ("GATHER", GatherOptions(), [np.zeros(3, np.float32), np.array([0, 3], np.int32)], r"index 3 is outside of \[0, 3\)"),
-        ("GATHER", GatherOptions(), [np.zeros(3, np.float32), np.array([-1], np.int32)], r"index -1 is outside"),
-        ("GATHER_ND", GatherNdOptions(), [np.zeros((2, 3), np.float32), np.array([[1, 3]], np.int32)], "index of dimension 1 3"),
-        (
+        _outside(
+            "GATHER", GatherOptions(), np.zeros(3, np.float32), np.array([0, 3], np.int32), message="index 3 is outside"
+        ),
+        _outside(
+            "GATHER", GatherOptions(), np.zeros(3, np.float32), np.array([-1], np.int32), message="index -1 is outside"
+        ),
+        _outside(
+            "GATHER_ND",
+            GatherNdOptions(),
+            np.zeros((2, 3), np.float32),
+            np.array([[1, 3]], np.int32),
+            message="index of dimension 1 3",
+        ),
+        _outside(
             "SCATTER_ND",
             ScatterNdOptions(),
-            [np.array([[4]], np.int32), np.ones(1, np.float32), np.array([4], np.int32)],
-            "index of dimension 0 4",
+            np.array([[4]], np.int32),
+            np.ones(1, np.float32),
+            np.array([4], np.int32),
+            message="index of dimension 0 4",
         ),
-        (
+        _outside(
             "SPARSE_TO_DENSE",
             SparseToDenseOptions(),
-            [np.array([4], np.int32), np.array([4], np.int32), np.float32(1), np.float32(0)],
-            "index of dimension 0 4",
+            np.array([4], np.int32),
+            np.array([4], np.int32),
+            np.float32(1),
+            np.float32(0),
+            message="index of dimension 0 4",
         ),
     ],
-)  # fmt: skip
-def test_indices_outside(op, options, inputs, message):
-    values = [Value(np.asarray(a)) for a in inputs]
+)
+def test_indices_outside(op, options, arrays, message):
+    values = [Value(a) for a in arrays]
     model = one_operator(op, options, values, [("float32", (1,))])
     with pytest.raises(ExecutionError, match=message):
-        tflite2x.Interpreter(model).run([v.array for v in values])
+        tflite2x.Interpreter(model).run(arrays)
 
 
 @cases

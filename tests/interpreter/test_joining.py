@@ -33,7 +33,9 @@ def test_pack(rng, shape, count, data, dtype):
 
 
 @cases
-@drawn(rngs, shapes(1, 4), st.data(), st.sampled_from(("float32", "float16", "int8", "uint8", "int16", "int32", "bool")))
+@drawn(
+    rngs, shapes(1, 4), st.data(), st.sampled_from(("float32", "float16", "int8", "uint8", "int16", "int32", "bool"))
+)
 def test_unpack(rng, shape, data, dtype):
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))
     inputs = [Value(random_array(rng, shape, dtype))]

@@ -48,7 +48,9 @@ def test_top_k(rng, shape, data, dtype):
 
 
 @cases
-@drawn(rngs, st.integers(0, 30), st.sampled_from(("float32", "int8", "uint8", "int16", "int32", "int64")), st.booleans())
+@drawn(
+    rngs, st.integers(0, 30), st.sampled_from(("float32", "int8", "uint8", "int16", "int32", "int64")), st.booleans()
+)
 def test_unique(rng, size, dtype, long):
     x = (random_array(rng, (size,), dtype) % 7).astype(dtype)
     kind = "int64" if long else "int32"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators that give the same elements another shape or order, or tell the shape.
 
-RESHAPE, SQUEEZE, EXPAND_DIMS, SHAPE, RANK, TRANSPOSE, BITCAST. Sources of the rules: LiteRT kernels reshape.cc,
-squeeze.cc, expand_dims.cc, shape.cc, rank.cc, transpose.cc, bitcast.cc. Elements are never looked at, so every type
+RESHAPE, SQUEEZE, EXPAND_DIMS, SHAPE, RANK, TRANSPOSE. Sources of the rules: LiteRT kernels reshape.cc, squeeze.cc,
+expand_dims.cc, shape.cc, rank.cc, transpose.cc. Elements are never looked at, so every type
 passes, also those that LiteRT refuses.
 """
 
@@ -154,28 +154,5 @@ def transpose(ctx: KernelContext) -> Run:
         if sorted(order) != list(range(rank)):
             raise ctx.execution_error(f"{axes} is no permutation of the {rank} dimensions")
         return [own(x.transpose(0, *(a + 1 for a in order)))]
-
-    return run
-
-
-@kernel("BITCAST", types=("any -> any",))
-def bitcast(ctx: KernelContext) -> Run:
-    """BITCAST: the same bytes under another type; a change of width adds or removes the last dimension."""
-    source, target = ctx.input(0).dtype, ctx.outputs[0].dtype
-    if object in (source, target):
-        raise ctx.unsupported("BITCAST has no meaning for strings")
-    own = owned(ctx)
-
-    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
-        x = np.ascontiguousarray(given(inputs[0]))
-        if source.itemsize > target.itemsize:
-            return [own(x[..., None].view(target))]
-        if source.itemsize < target.itemsize:
-            if x.ndim < 2 or x.shape[-1] * source.itemsize != target.itemsize:
-                raise ctx.execution_error(
-                    f"the last dimension of shape {list(x.shape[1:])} does not make up one {target} element"
-                )
-            return [own(x.view(target)[..., 0])]
-        return [own(x.view(target))]
 
     return run

@@ -26,8 +26,8 @@ def resize_bilinear(ctx: KernelContext) -> Run:
 
     float32 and uint8 compute in float32 (uint8 adds 0.5 and drops the fraction); int8 and int16 compute positions and
     weights in 1024ths and round halves away from zero. Scale and zero point of input and output are not looked at, as
-    in LiteRT. Where rounding moves a position of the integer kernel behind the last pixel (outputs of more than 2000
-    pixels), LiteRT reads outside of the image; this kernel stays on the last pixel.
+    in LiteRT. Where rounding moves a position of the integer kernel behind the last pixel (for example 1 pixel resized
+    to 65 or 80), LiteRT reads outside of the image; this kernel stays on the last pixel.
     """
     spec = ctx.input(0)
     ctx.input(1)
