@@ -98,8 +98,9 @@ def _input_obstacle(tensor: Tensor) -> str:
             return f"QUANTIZE makes {target.dtype.name.lower()} values without a single scale for the tensor"
         if target.dtype != first.dtype or not same_quantization(target.quantization, first.quantization):
             return "several QUANTIZE with different parameters read it"
-        if target.is_output and len(targets) > 1:
-            return f"'{target.name}', one of several quantized copies, is an output"
+    for target in targets:
+        if target.is_output:
+            return f"the quantized values '{target.name}' are an output; they would be input and output"
     if tuple(first.shape) != tuple(tensor.shape):
         return f"QUANTIZE changes the shape from {list(tensor.shape)} to {list(first.shape)}"
     return ""

@@ -48,11 +48,11 @@ def extract(graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
     copy.trailing = b""
     new.set_outputs(new_outputs)
     new.set_inputs([])
-    new.remove_operators([op for op in new.operators if op not in keep])
     for tensor in new_inputs:
         producer = tensor.producer
-        if producer is not None:  # it computes another output that is needed
+        if producer is not None:  # where it computes other outputs that are needed, this one goes nowhere
             producer.set_outputs([_stand_in(new, t) if t is tensor else t for t in producer.outputs])
+    new.remove_operators([op for op in new.operators if op not in keep])
     new.set_inputs(new_inputs)
     _keep_called(copy, new)
     prune(copy)
@@ -61,7 +61,8 @@ def extract(graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
 
 def _needed(graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> set[Operator]:
     """Return the operators between inputs and outputs."""
-    given, found = set(inputs), set[Tensor]()
+    given = set(inputs)
+    found: set[Tensor] = set()
     needed: set[Operator] = set()
     waiting = list(outputs)
     while waiting:

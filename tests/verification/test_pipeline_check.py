@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pipelines with verification: wrong passes are caught and named, right ones pass, and the model survives failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+import tflite2x
+from tests.verification.build import chain, two_inputs
+from tests.verification.wrong import Harmless, OneScale, OneWeight, SwapInputs, SwapInterface
+from tflite2x import CheckFailedError, Claim, Pass, Pipeline, Verify
+from tflite2x.errors import InputError, PassError
+from tflite2x.ir import Model
+from tflite2x.passes.cleanup import Cleanup
+from tflite2x.passes.strip_float_io import StripFloatIo
+
+Every = Literal["pass", "end"]
+
+
+@pytest.mark.parametrize("every", ["pass", "end"])
+@pytest.mark.parametrize(("wrong", "tensor"), [(OneWeight(), "out"), (OneScale(), "out"), (OneWeight(says=False), "")])
+def test_wrong_pass_is_named(wrong: Pass, tensor: str, every: Every) -> None:
+    model = chain()
+    before = tflite2x.dumps(model)
+    with pytest.raises(CheckFailedError) as caught:
+        Pipeline([StripFloatIo(), wrong, Cleanup()]).run(model, Verify(every=every))
+    assert caught.value.where == f"pass {wrong}"
+    if tensor:
+        assert f"'{tensor}'" in str(caught.value)
+        assert "FULLY_CONNECTED" in str(caught.value)
+    else:
+        assert "says that it changed nothing" in str(caught.value)
+    assert tflite2x.dumps(model) == before  # a failed pipeline leaves the model as it was
+    model.check()
+
+
+def test_report_of_a_failure_has_the_numbers() -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        Pipeline([OneWeight()]).run(chain(), Verify())
+    row = caught.value.report.failed
+    assert row is not None
+    assert row.verdict is not None
+    assert row.verdict.worst_relative is not None
+    assert row.verdict.worst_relative > 0
+    assert 0 < row.verdict.share <= 1
+    assert row.verdict.first is not None
+    assert row.verdict.first.tensor == "layer2"
+    assert row.verdict.first.operator.endswith("(FULLY_CONNECTED)")
+    assert "FAILED" in caught.value.report.table()
+    json.loads(caught.value.report.to_json())
+
+
+def test_swapped_operands_are_caught() -> None:
+    with pytest.raises(CheckFailedError, match=r"'difference' computed by subgraphs\[0\].operators\[0\] \(SUB\)"):
+        Pipeline([SwapInputs()]).run(two_inputs(), Verify())
+
+
+def test_swapped_interface_is_refused_without_running() -> None:
+    with pytest.raises(PassError, match="moved to position 1 and the pass does not say so"):
+        Pipeline([SwapInterface()]).run(two_inputs())
+
+
+def test_a_claim_in_lsb_is_checked_per_operator() -> None:
+    model = chain(float_io=False)
+    wrong = OneWeight(claim=Claim(1, "for the test"))
+    with pytest.raises(CheckFailedError, match="claimed at most 1 LSB per operator .*layer2"):
+        Pipeline([wrong]).run(model, Verify())
+    generous = OneWeight(claim=Claim(255, "for the test"))
+    report = Pipeline([generous]).run(chain(float_io=False), Verify())
+    verdict = report.passes[0].verdict
+    assert verdict is not None
+    assert verdict.operator_lsb is not None
+    assert verdict.operator_lsb > 1
+    assert sum(verdict.distribution.values()) == 16 * verdict.samples
+
+
+def test_no_claim_only_reports() -> None:
+    report = Pipeline([OneWeight(claim=Claim(None))]).run(chain(float_io=False), Verify())
+    assert report.total is not None
+    assert report.total.worst_lsb is not None
+    assert report.total.worst_lsb > 0
+
+
+@pytest.mark.parametrize("every", ["pass", "end"])
+def test_right_passes_are_right(every: Every) -> None:
+    model = chain()
+    report = Pipeline([Harmless(), StripFloatIo(), Harmless(), Cleanup()]).run(model, Verify(every=every))
+    assert [t.dtype.name for t in (*model.main.inputs, *model.main.outputs)] == ["INT8", "INT8"]
+    assert report.total is not None
+    assert report.total.passed
+    assert report.total.worst_lsb == 0
+    assert report.total.samples == 32
+
+
+def test_unchanged_computation_needs_no_run() -> None:
+    model = chain()
+    model.main.add_operator("A_CUSTOM_ONE", [model.main.inputs[0]], [model.main.add_tensor("u", (1,), "int8")])
+    report = Pipeline([Harmless(), Cleanup()]).run(model, Verify())
+    assert {row.verdict.method for row in report.passes if row.verdict} == {"same computation"}
+
+
+def test_models_that_cannot_run_are_refused() -> None:
+    model = chain()
+    model.main.add_operator("A_CUSTOM_ONE", [model.main.inputs[0]], [model.main.add_tensor("u", (1,), "int8")])
+    before = tflite2x.dumps(model)
+    pipeline = Pipeline([OneWeight()])
+    with pytest.raises(tflite2x.Tflite2xError, match=r"cannot be verified.*--verify off"):
+        pipeline.run(model, Verify())
+    assert tflite2x.dumps(model) == before
+    pipeline.run(model)
+
+
+def test_callback_and_recipe() -> None:
+    model = chain()
+    seen: list[str] = []
+    pipeline = Pipeline.parse("strip-float-io{outputs=false},cleanup")
+    pipeline.run(model, callback=lambda name, _model, row: seen.append(f"{name} {row.result.modified}"), record=True)
+    assert seen[0] == "strip-float-io{outputs=false} True"
+    assert len(seen) == 5
+    entries = [m for m in tflite2x.loads(tflite2x.dumps(model)).metadata if m.name == "tflite2x.recipe"]
+    assert [bytes(m.data).decode() for m in entries] == [str(pipeline)]
+    Pipeline.parse("cleanup").run(model, record=True)
+    assert [bytes(m.data) for m in model.metadata if m.name == "tflite2x.recipe"] == [b"cleanup"]
+
+
+def test_own_samples(tmp_path: Path) -> None:
+    np.savez(tmp_path / "s.npz", x=np.linspace(-5, 5, 7 * 16, dtype=np.float32).reshape(7, 16))
+    report = Pipeline([StripFloatIo()]).run(chain(), Verify(tmp_path / "s.npz"))
+    assert report.total is not None
+    assert report.total.samples == 7
+    with pytest.raises(InputError, match=r"shape \[7, 15\] does not fit \[N, 1, 16\]"):
+        Pipeline([StripFloatIo()]).run(chain(), Verify({"x": np.zeros((7, 15), np.float32)}))
+    with pytest.raises(InputError, match="no samples for input 0"):
+        Pipeline([StripFloatIo()]).run(chain(), Verify({"a": np.zeros((7, 16)), "b": np.zeros((7, 16))}))
+
+
+def test_a_graph_that_a_pass_breaks_is_its_error() -> None:
+    class Breaks(Harmless):
+        def run(self, model: Model) -> tflite2x.PassResult:
+            op = model.main.operators[1]
+            op._inputs = op._inputs[:1]
+            return tflite2x.PassResult(modified=True)
+
+    with pytest.raises(PassError, match="left a broken graph"):
+        Pipeline([Breaks()]).run(chain())
