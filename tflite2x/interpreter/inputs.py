@@ -151,7 +151,7 @@ def _check_shape(shape: tuple[int, ...], tensor: Tensor, where: str, *, batched:
         return
     wanted = describe(tensor)
     hint = ""
-    if batched and shape[1:] == tensor.shape[1:] and len(shape) == len(tensor.shape) - 1:
+    if batched and len(shape) == len(tensor.shape) - 1:
         hint = "run_batch wants one more axis in front, which counts samples."
     elif not batched and len(shape) == len(tensor.shape) + 1:
         hint = "run_batch takes arrays with a sample axis."
