@@ -49,10 +49,10 @@ def test_resize_bilinear_of_long_rows(rng, width, columns, places, dtype):
     st.integers(1, 60),
     SIDES,
     SIDES,
-    st.sampled_from([{}, {"align_corners": True}, {"half_pixel_centers": True}, {"align_corners": True, "half_pixel_centers": True}]),
+    st.one_of(PLACES, st.just({"align_corners": True, "half_pixel_centers": True})),
     st.sampled_from(("float32", "int8", "uint8", "int16", "int32")),
     st.booleans(),
-)  # fmt: skip
+)
 def test_resize_nearest_neighbor(rng, height, rows, width, columns, places, dtype, constant):
     inputs = [Value(random_array(rng, (1, height, width, 2), dtype)), steering([rows, columns], constant)]
     check("RESIZE_NEAREST_NEIGHBOR", ResizeNearestNeighborOptions(**places), inputs, [(dtype, ())])
