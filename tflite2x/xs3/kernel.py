@@ -39,8 +39,7 @@ def fully_connected_8(x: Int8, weights: Int8, bso: Int16, *, symmetric: bool = F
     Raises:
         InputError: Types, shapes or shifts that the operator does not have.
     """
-    out = _fully_connected(x, weights, bso, -127 if symmetric else -128, 127, np.dtype(np.int8))
-    return out
+    return FullyConnected(weights, bso, -127 if symmetric else -128, 127, np.int8)(x)
 
 
 def fully_connected_16(x: Int8, weights: Int8, bso: Int16) -> Int16:
@@ -49,31 +48,51 @@ def fully_connected_16(x: Int8, weights: Int8, bso: Int16) -> Int16:
     Returns:
         int16 ``[..., C_out]``.
     """
-    out = _fully_connected(x, weights, bso, -32767, 32767, np.dtype(np.int16))
-    return out
+    return FullyConnected(weights, bso, -32767, 32767, np.int16)(x)
 
 
-def _fully_connected(x: Int8, weights: Int8, bso: Int16, low: int, high: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if weights.dtype != np.int8 or weights.ndim != 2:
-        raise InputError(f"the weights are {weights.dtype} {list(weights.shape)}, not int8 [C_out, P]", where="XC_fc")
-    channels, width = weights.shape
-    if x.dtype != np.int8 or x.ndim < 1 or x.shape[-1] > width:
-        raise InputError(f"the input is {x.dtype} {list(x.shape)}, not int8 [..., C_in <= {width}]", where="XC_fc")
-    if len(bso) != groups(channels):
-        raise InputError(f"the block has {len(bso)} groups, {channels} channels need {groups(channels)}", where="BSO")
-    parameters = unpack(bso, channels)
-    check_shifts(parameters)
-    rows = x.reshape(-1, x.shape[-1])
-    out = np.empty((len(rows), channels), dtype)
-    sums = Accumulator(weights[:, : x.shape[-1]])
-    step = max(1, BLOCK // max(1, channels))
-    for first in range(0, len(rows), step):
-        block = slice(first, first + step)
-        acc = sums(rows[block])
-        acc += parameters.bias
-        np.clip(acc, -INT32_MAX, INT32_MAX, out=acc)
-        out[block] = requantize(acc, parameters, low, high)
-    return out.reshape(*x.shape[:-1], channels)
+class FullyConnected:
+    """An XC_fc with its constants prepared, for many calls.
+
+    Args:
+        weights: int8 ``[C_out, P]``.
+        bso: int16 ``[G, 7, 16]``.
+        low: Lowest output.
+        high: Highest output.
+        dtype: Type of the outputs.
+    """
+
+    def __init__(self, weights: Int8, bso: Int16, low: int = -128, high: int = 127, dtype: Any = np.int8) -> None:
+        if weights.dtype != np.int8 or weights.ndim != 2:
+            raise InputError(
+                f"the weights are {weights.dtype} {list(weights.shape)}, not int8 [C_out, P]", where="XC_fc"
+            )
+        self.channels, self.width = weights.shape
+        self._parameters = unpack(bso, self.channels)
+        if len(bso) != groups(self.channels):
+            raise InputError(
+                f"the block has {len(bso)} groups, {self.channels} channels need {groups(self.channels)}", where="BSO"
+            )
+        check_shifts(self._parameters)
+        self._sums = Accumulator(weights)
+        self._range, self._dtype = (low, high), dtype
+
+    def __call__(self, x: Int8) -> NDArray[Any]:
+        """Return ``[..., C_out]`` for int8 ``[..., C_in]``; what is missing up to P counts as 0."""
+        if x.dtype != np.int8 or x.ndim < 1 or x.shape[-1] > self.width:
+            raise InputError(
+                f"the input is {x.dtype} {list(x.shape)}, not int8 [..., C_in <= {self.width}]", where="XC_fc"
+            )
+        rows = x.reshape(-1, x.shape[-1])
+        out = np.empty((len(rows), self.channels), self._dtype)
+        step = max(1, BLOCK // max(1, self.channels))
+        for first in range(0, len(rows), step):
+            block = slice(first, first + step)
+            acc = self._sums(rows[block])
+            acc += self._parameters.bias
+            np.clip(acc, -INT32_MAX, INT32_MAX, out=acc)
+            out[block] = requantize(acc, self._parameters, *self._range)
+        return out.reshape(*x.shape[:-1], self.channels)
 
 
 def check_shifts(parameters: Parameters) -> None:
@@ -143,8 +162,9 @@ class Accumulator:
         self._columns: NDArray[Any] = np.ascontiguousarray(weights.T, dtype)
 
     def __call__(self, rows: Int8) -> Int64:
-        """Return int64 ``[N, C_out]`` for int8 ``[N, C_in]``."""
-        sums: Int64 = (rows.astype(self._columns.dtype) @ self._columns).astype(np.int64)
+        """Return int64 ``[N, C_out]`` for int8 ``[N, C_in]``; rows may be shorter than the weights."""
+        columns = self._columns[: rows.shape[1]]
+        sums: Int64 = (rows.astype(columns.dtype) @ columns).astype(np.int64)
         return sums
 
 

@@ -175,6 +175,12 @@ def _search(p: _Problem, phases: int, nudges: int) -> Parameters:
         if not useful.any():
             break
         _search_grid(p, best, np.where(useful, shift1, np.inf), centre, scale, shift2, phases, nudges)
+        # Without lost bits the thresholds can be met exactly, even where TFLite rounds halves to the other side: a
+        # slope that is a little wrong on purpose moves the halves above and below zero apart.
+        exact = useful & (shift1 == 0) & (best.cost > 0)
+        for wrong in (1, -1) if exact.any() else ():
+            near = np.clip(scale + wrong, 1, 32767)
+            _search_grid(p, best, np.where(exact, 0, np.inf), centre, near, shift2, 1, nudges)
     return _parameters(p, best)
 
 
