@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize
+from tflite2x.interpreter.fixedpoint import (
+    quantize_multiplier,
+    requantize,
+    rounding_divide_by_pot,
+    saturating_rounding_doubling_high_mul,
+)
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec, align_ranks
 
 Int64 = NDArray[np.int64]
@@ -77,6 +82,28 @@ def scaler(real: float) -> Callable[[Array], Int64]:
     return lambda x: requantize(x, mantissa, shift, "double")
 
 
+def right_scaler(real: float) -> Callable[[Array], Int64]:
+    """Return the multiplication by a real multiplier where LiteRT only expects multipliers below 1.
+
+    MultiplyByQuantizedMultiplierSmallerThanOneExp: from 1 on the C++ is undefined, see :func:`shift_right`.
+    """
+    mantissa, shift = quantize_multiplier(real, "double")
+    return lambda x: shift_right(saturating_rounding_doubling_high_mul(x, mantissa), -shift)
+
+
+def shift_right(x: Int64, exponent: Int64, bits: int = 32) -> Int64:
+    """Return ``x / 2**exponent`` as compiled C++ computes it (RoundingDivideByPOT).
+
+    Exponents outside of 0 to ``bits - 1`` are undefined in C++ and do occur in LiteRT. Processors with 64 bits then
+    shift by the exponent modulo 32, and round up all but negative values; the result has little to do with a quotient.
+    """
+    defined = (exponent >= 0) & (exponent < bits)
+    if np.all(defined):
+        return rounding_divide_by_pot(x, exponent)
+    compiled = (x >> (exponent & 31)) + (x >= 0)
+    return np.where(defined, rounding_divide_by_pot(x, np.clip(exponent, 0, bits - 1)), compiled)
+
+
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a float function return infinities and NaN without NumPy's warnings, as C++ does."""
 
@@ -86,6 +113,20 @@ def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments)
 
     return silent
+
+
+def in_double(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Evaluate a float function in float64 and round once: the result is the same wherever the element stands.
+
+    NumPy's float32 functions may differ in the last place between contiguous and strided arrays, and so between a
+    single run and a batch. The C library's, which LiteRT calls, round correctly but for a few arguments in a thousand.
+    """
+
+    def evaluate(*arrays: Array) -> Array:
+        result: Array = function(*(a.astype(np.float64) for a in arrays)).astype(arrays[0].dtype)
+        return result
+
+    return quiet(evaluate)
 
 
 def one(function: Callable[[Array], Array]) -> Run:

@@ -9,11 +9,13 @@ from tflite2x.interpreter import lookup
 from tflite2x.interpreter.elementwise import (
     QUANTIZED,
     check_types,
+    in_double,
     one,
     option,
     per_tensor,
     quiet,
     scaler,
+    shift_right,
     symmetric,
     two,
     type_name,
@@ -125,9 +127,7 @@ def elu(ctx: KernelContext) -> Run:
     if name == "float32":
         return one(quiet(lambda x: np.where(x < 0, np.expm1(np.minimum(x, np.float32(0))), x)))
     per_tensor(ctx, ctx.input(0), ctx.outputs[0])
-    table = lookup.byte_table(
-        lookup.in_float64(lambda x: np.where(x < 0, np.expm1(x), x)), ctx.input(0), ctx.outputs[0]
-    )
+    table = lookup.byte_table(in_double(lambda x: np.where(x < 0, np.expm1(x), x)), ctx.input(0), ctx.outputs[0])
     return one(lambda x: lookup.lookup(table, x.view(np.uint8)))
 
 
@@ -161,7 +161,7 @@ def hard_swish(ctx: KernelContext) -> Run:
             gate = rounding_divide_by_pot(gate, -relu_exponent)
         gate = (gate + (1 << 15)) >> 1
         product = gate * preshift  # the doubling high multiplication of this kernel truncates
-        scaled = rounding_divide_by_pot(np.sign(product) * (np.abs(product) >> 15), -out_exponent)
+        scaled = shift_right(np.sign(product) * (np.abs(product) >> 15), np.int64(-out_exponent), bits=16)
         return saturate((scaled + out.z).astype(np.int16), out.dtype)
 
     return one(lookup.unary(values, source.dtype, out.dtype))

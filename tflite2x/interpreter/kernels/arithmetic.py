@@ -19,6 +19,7 @@ from tflite2x.interpreter.elementwise import (
     option,
     per_tensor,
     quiet,
+    right_scaler,
     scaler,
     symmetric,
     two,
@@ -51,8 +52,6 @@ def clamp(ctx: KernelContext, values: Callable[[Array, Array], Array]) -> Callab
             return quiet(values)
         low, high = (dtype.type(max(b, info.min)) for b in bounds)
         return quiet(lambda a, b: np.clip(values(a, b), low, high))
-    if dtype.kind == "c":
-        return quiet(values)
     smallest, largest = activation_range_float(activation)
     if dtype == np.float16 and activation not in (_RELU6, _RELU_N1_TO_1):
         largest = np.finfo(np.float16).max
@@ -118,7 +117,7 @@ def _sum(ctx: KernelContext, sign: int) -> Run:
             return two(ctx, _power_of_two_sum(ctx, sign, [x for x in logs if x is not None], low, high))
     twice = 2 * max(a.s, b.s)
     scale_a, scale_b = scaler(a.s / twice), scaler(b.s / twice)
-    scale_out = scaler(twice / ((1 << left_shift) * out.s))
+    scale_out = (scaler if sign > 0 else right_scaler)(twice / ((1 << left_shift) * out.s))
 
     def values(x: Array, y: Array) -> Array:
         left, right = scale_a((x - a.z) << left_shift), scale_b((y - b.z) << left_shift)
@@ -161,6 +160,8 @@ def mul(ctx: KernelContext) -> Run:
     if name == "int16" and target in ("int8", "uint8"):
         return two(ctx, _half_precision_product(ctx, out))
     check_types(ctx, (name,), inputs=2)
+    if name == "complex64":
+        return two(ctx, quiet(_complex_product))
     if name in plain or (name == "int16" and not out.is_quantized):
         return two(ctx, clamp(ctx, np.multiply))
     per_tensor(ctx, a, b, out)
@@ -174,6 +175,14 @@ def mul(ctx: KernelContext) -> Run:
         return np.clip(scale((x - a.z) * (y - b.z)) + out.z, low, high)
 
     return two(ctx, lookup.binary(values, a.dtype, out.dtype))
+
+
+def _complex_product(a: Array, b: Array) -> Array:
+    """Multiply in four products, each rounded to float32 (NumPy fuses some of them where the processor can)."""
+    result = np.empty(np.broadcast_shapes(a.shape, b.shape), np.complex64)
+    result.real = a.real * b.real - a.imag * b.imag
+    result.imag = a.real * b.imag + a.imag * b.real
+    return result
 
 
 def _half_precision_product(ctx: KernelContext, out: TensorSpec) -> Callable[[Array, Array], Array]:

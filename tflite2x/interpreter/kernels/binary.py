@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflite2x.interpreter import lookup
-from tflite2x.interpreter.elementwise import check_types, per_tensor, quiet, scaler, two
+from tflite2x.interpreter.elementwise import check_types, in_double, per_tensor, quiet, scaler, two
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.registry import kernel
 
@@ -61,7 +61,7 @@ def power(ctx: KernelContext) -> Run:
     """
     name = check_types(ctx, ("float32", "int32"), inputs=2)
     if name == "float32":
-        return two(ctx, quiet(np.power))
+        return two(ctx, in_double(np.power))
 
     def values(a: Array, b: Array) -> Array:
         if np.any(b < 0):
@@ -80,7 +80,7 @@ def power(ctx: KernelContext) -> Run:
 def atan2(ctx: KernelContext) -> Run:
     """ATAN2 of y and x (LiteRT atan2.cc)."""
     check_types(ctx, ("float32", "float64", "float16", "bfloat16"), inputs=2)
-    return two(ctx, np.arctan2)
+    return two(ctx, in_double(np.arctan2))
 
 
 @kernel("ADD_N", types=("float32", "int32"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tflite2x.interpreter import lookup
-from tflite2x.interpreter.elementwise import check_types, per_tensor, quiet, scaler, two
+from tflite2x.interpreter.elementwise import check_types, per_tensor, quiet, right_scaler, two
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.registry import kernel
 
@@ -39,7 +39,7 @@ def ordering(ctx: KernelContext) -> Run:
     """LESS, LESS_EQUAL, GREATER, GREATER_EQUAL (LiteRT comparisons.cc, reference/comparisons.h).
 
     8-bit values are compared after each is rescaled to real units with 8 extra bits and two roundings, so that values
-    that differ by little count as equal. LiteRT leaves scales of 1 and more undefined; here the same arithmetic goes on.
+    that differ by little count as equal. Scales of 1 and more are undefined in LiteRT: see ``right_scaler``.
     """
     name = check_types(ctx, _NUMBERS, inputs=2, output=False)
     return _quantized(ctx) if name in ("int8", "uint8") else two(ctx, quiet(_FUNCTIONS[ctx.name]))
@@ -48,7 +48,7 @@ def ordering(ctx: KernelContext) -> Run:
 def _quantized(ctx: KernelContext) -> Run:
     a, b, function = ctx.input(0), ctx.input(1), _FUNCTIONS[ctx.name]
     per_tensor(ctx, a, b)
-    scale_a, scale_b = scaler(a.s), scaler(b.s)
+    scale_a, scale_b = right_scaler(a.s), right_scaler(b.s)
 
     def values(x: Array, y: Array) -> Array:
         result: Array = function(scale_a((x - a.z) << 8), scale_b((y - b.z) << 8))

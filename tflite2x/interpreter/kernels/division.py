@@ -8,11 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from tflite2x.interpreter import gemmlowp, lookup
-from tflite2x.interpreter.elementwise import QUANTIZED, check_types, option, per_tensor, quiet, two
+from tflite2x.interpreter.elementwise import QUANTIZED, check_types, option, per_tensor, quiet, shift_right, two
 from tflite2x.interpreter.fixedpoint import (
     activation_range,
     quantize_multiplier,
-    rounding_divide_by_pot,
     saturating_rounding_doubling_high_mul,
     wrap_int32,
 )
@@ -42,7 +41,9 @@ def div(ctx: KernelContext) -> Run:
     """DIV (LiteRT div.cc, reference/div.h).
 
     Integers truncate toward zero. Quantized: the divisor's reciprocal in fixed point (itself an approximation), then
-    two roundings. A zero divisor is an error for integers, an infinity (clamped to the finite range) for floats.
+    two roundings; where small quotients need a shift of 32 bits or more, LiteRT's own result is far off (see
+    ``shift_right``), and this follows it. A zero divisor is an error for integers, an infinity (clamped to the finite
+    range) for floats.
     """
     name = check_types(ctx, ("float32", "int32", *QUANTIZED), inputs=2)
     if name == "float32":
@@ -63,10 +64,7 @@ def div(ctx: KernelContext) -> Run:
         headroom = gemmlowp.count_leading_zeros(np.where(dividend < 0, ~dividend, dividend)) - 1
         quotient = saturating_rounding_doubling_high_mul(wrap_int32(dividend << headroom), inverse)
         scaled = saturating_rounding_doubling_high_mul(quotient, mantissa)
-        right = bits + headroom - shift
-        # Beyond 31 bits nothing is left, and below 0 the C++ is undefined: shift left there.
-        result = rounding_divide_by_pot(scaled, np.clip(right, 0, 62)) << np.maximum(-right, 0)
-        return np.clip(result + out.z, low, high)
+        return np.clip(shift_right(scaled, bits + headroom - shift) + out.z, low, high)
 
     return checked(ctx, lookup.binary(values, a.dtype, out.dtype), b.z)
 

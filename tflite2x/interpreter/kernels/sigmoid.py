@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.interpreter import gemmlowp, lookup
-from tflite2x.interpreter.elementwise import check_types, one, option, per_tensor, quiet, scaler, symmetric
+from tflite2x.interpreter.elementwise import check_types, in_double, one, option, per_tensor, quiet, scaler, symmetric
 from tflite2x.interpreter.fixedpoint import quantize_multiplier, rounding_divide_by_pot, wrap_int32
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.kernels.arithmetic import log2_of
@@ -36,7 +36,7 @@ def logistic(ctx: KernelContext) -> Run:
         return _int16(ctx, _logistic16, exponents=(0,))
     if name == "int8" and ctx.rounding == "double":
         return _micro(ctx, gemmlowp.logistic, fractional_bits=23, zero_point=-128)
-    exponential = lookup.in_float64(np.exp)
+    exponential = in_double(np.exp)
     unit = np.float32(1)
     return _table(ctx, lambda x: unit / (unit + exponential(-x)))
 
@@ -56,7 +56,7 @@ def tanh(ctx: KernelContext) -> Run:
         return _int16(ctx, _tanh16, exponents=(0, 1))
     if name == "int8" and ctx.rounding == "double":
         return _micro(ctx, gemmlowp.tanh, fractional_bits=24, zero_point=0)
-    return _table(ctx, lookup.in_float64(np.tanh))
+    return _table(ctx, in_double(np.tanh))
 
 
 @kernel("GELU", types=("float32", "float16", "int8 -> int8", "uint8 -> uint8", "int16 -> int16"))
@@ -69,14 +69,14 @@ def gelu(ctx: KernelContext) -> Run:
     name = check_types(ctx, ("float32", "float16", "int8", "uint8", "int16"))
     half, unit = np.float32(0.5), np.float32(1)
     if option(ctx, "approximate", False):
-        factor, cubic, tangent = np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715), lookup.in_float64(np.tanh)
+        factor, cubic, tangent = np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715), in_double(np.tanh)
 
         def function(x: Array) -> Array:
             result: Array = half * x * (unit + tangent(factor * (x + cubic * x * x * x)))
             return result
 
     else:
-        root, complement = np.float32(-math.sqrt(0.5)), lookup.in_float64(erfc)
+        root, complement = np.float32(-math.sqrt(0.5)), in_double(erfc)
 
         def function(x: Array) -> Array:
             result: Array = half * x * complement(x * root)
@@ -96,7 +96,8 @@ def in_float32(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Evaluate a float function in float32 whatever the narrower float type of its argument."""
 
     def evaluate(x: Array) -> Array:
-        return function(x) if x.dtype == np.float32 else function(x.astype(np.float32)).astype(x.dtype)
+        wide = np.ascontiguousarray(x, np.float32)  # NumPy's functions depend on the strides, in the last place
+        return function(wide).astype(x.dtype, copy=False)
 
     return quiet(evaluate)
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tflite2x.interpreter import gemmlowp, lookup
-from tflite2x.interpreter.elementwise import check_types, one, per_tensor, quiet, scaler, symmetric
+from tflite2x.interpreter.elementwise import check_types, in_double, one, per_tensor, quiet, scaler, symmetric
 from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
-from tflite2x.interpreter.kernels.sigmoid import in_float32
 from tflite2x.interpreter.registry import kernel
 
 _FLOATS = ("float32", "float16", "bfloat16")
@@ -57,7 +56,7 @@ def square(ctx: KernelContext) -> Run:
 def sine_cosine(ctx: KernelContext) -> Run:
     """SIN and COS (LiteRT elementwise.cc)."""
     check_types(ctx, ("float32", "float16"))
-    return one(in_float32(np.sin if ctx.name == "SIN" else np.cos))
+    return one(in_double(np.sin if ctx.name == "SIN" else np.cos))
 
 
 @kernel("FLOOR", types=_FLOATS)
@@ -97,11 +96,7 @@ def zeros_like(ctx: KernelContext) -> Run:
 
 @kernel("EXP", types=_BY_TABLE)
 def exponential(ctx: KernelContext) -> Run:
-    """EXP (LiteRT exp.cc); int8 and int16 by table.
-
-    A quantized result above int32 becomes the lowest value of the type: LiteRT converts to int32 on x86-64 before it
-    clamps.
-    """
+    """EXP (LiteRT exp.cc); int8 and int16 by table."""
     return _by_table(ctx, np.exp, np.exp)
 
 
@@ -120,10 +115,10 @@ def logarithm(ctx: KernelContext) -> Run:
 def _by_table(ctx: KernelContext, real: Callable[[Array], Array], quantized: Callable[[Array], Array]) -> Run:
     name = check_types(ctx, ("float32", "int8", "int16"))
     if name == "float32":
-        return one(quiet(real))
+        return one(in_double(real))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
-    function = lookup.in_float64(quantized)
+    function = in_double(quantized)
     if name == "int8":
         table = lookup.byte_table(function, source, out)
         return one(lambda x: lookup.lookup(table, x.view(np.uint8)))
