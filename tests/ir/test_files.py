@@ -18,7 +18,7 @@ from tests.oracle import litert_run
 from tflite2x.errors import FileAccessError, FormatError, UnknownFieldError, UnsupportedError
 from tflite2x.ir import ExternalBuffer, ExternalBufferGroup, UnknownFieldWarning
 from tflite2x.ir.saving import model_pieces
-from tflite2x.schema import tables
+from tflite2x.schema import tables, writer
 from tflite2x.schema.enums import BuiltinOptions2
 from tflite2x.schema.table import SCALAR, Extras, Field
 from tflite2x.schema.tables import StablehloCaseOptions
@@ -231,6 +231,8 @@ def newer_file(monkeypatch: pytest.MonkeyPatch) -> bytes:
     """Write a file whose Tensor table has one slot more than the schema."""
     fields = tables.Tensor.FIELDS
     with monkeypatch.context() as patch:
+        patch.setattr(writer, "_forms", {})
+        patch.setattr(writer, "_layouts", {})
         patch.setattr(tables.Tensor, "FIELDS", (*fields, Field("newest", SCALAR, "i", default=0)))
         patch.setattr(tables.Tensor, "newest", 5, raising=False)
         return b"".join(Writer().root(tables_of(small_model()), []))

@@ -69,6 +69,11 @@ class _Plan(NamedTuple):
     unknown: tuple[int, ...]
 
 
+# A plan depends on the schema and the vtable only, and converters write the same vtables into every file.
+_plans: dict[tuple[type[Table], bytes], _Plan] = {}
+_MAX_PLANS = 4096
+
+
 class Reader:
     """Reads tables from one buffer.
 
@@ -86,7 +91,6 @@ class Reader:
         self.end = 0
         self.budget = _EXPANSION * self.size + 4096
         self.unknown: dict[str, set[int]] = {}
-        self._plans: dict[tuple[type[Table], bytes], _Plan] = {}
 
     def root(self, cls: type[T]) -> T:
         """Read the root table.
@@ -122,9 +126,11 @@ class Reader:
         if vtable + vsize > self.size:
             raise MalformedError(f"a vtable of {vsize} bytes at byte {vtable}, the file has {self.size} bytes")
         key = (cls, bytes(data[vtable : vtable + vsize]))
-        plan = self._plans.get(key)
+        plan = _plans.get(key)
         if plan is None:
-            plan = self._plans[key] = self._make_plan(cls, key[1])
+            if len(_plans) >= _MAX_PLANS:
+                _plans.clear()
+            plan = _plans[key] = _make_plan(cls, key[1])
         if vtable + vsize > self.end:
             self.end = vtable + vsize
         end = pos + plan.size
@@ -227,39 +233,40 @@ class Reader:
         if self.budget < 0:
             raise MalformedError("the same bytes are referred to again and again")
 
-    def _make_plan(self, cls: type[Table], vtable: bytes) -> _Plan:
-        if len(vtable) < 4 or len(vtable) % 2:
-            raise MalformedError(f"a vtable of {len(vtable)} bytes")
-        _, size, *offsets = struct.unpack(f"<{len(vtable) // 2}H", vtable)
-        fields = cls.FIELDS
-        stored = sorted((at, slot) for slot, at in enumerate(offsets) if at and slot < len(fields))
-        fmt, position = "<", 0
-        scalars, enums, children = [], [], []
-        for i, (at, slot) in enumerate(stored):
-            field = fields[slot]
-            letter = field.fmt if field.kind in (SCALAR, ENUM) else "I"
-            if at < max(position, 4) or at + _SIZES[letter] > size:
-                raise MalformedError(f"field {field.name} at byte {at} of a table of {size} bytes")
-            fmt += f"{at - position}x{letter}"
-            position = at + _SIZES[letter]
-            if field.kind == SCALAR:
-                scalars.append((i, slot, 0 if field.default is None else field.default))
-            elif field.kind == ENUM:
-                enums.append((i, slot, field.arg._value2member_map_, field.default))
-            else:
-                children.append((i, slot, at))
-        if size < max(position, 4):
-            raise MalformedError(f"a table of {size} bytes")
-        return _Plan(
-            struct.Struct(fmt).unpack_from,
-            size,
-            tuple(scalars),
-            tuple(enums),
-            # Union values need their type number, which stands one slot before: slots in order make it known.
-            tuple(sorted(children, key=lambda c: c[1])),
-            [_default(f) for f in fields],
-            tuple(slot for slot, at in enumerate(offsets) if at and slot >= len(fields)),
-        )
+
+def _make_plan(cls: type[Table], vtable: bytes) -> _Plan:
+    if len(vtable) < 4 or len(vtable) % 2:
+        raise MalformedError(f"a vtable of {len(vtable)} bytes")
+    _, size, *offsets = struct.unpack(f"<{len(vtable) // 2}H", vtable)
+    fields = cls.FIELDS
+    stored = sorted((at, slot) for slot, at in enumerate(offsets) if at and slot < len(fields))
+    fmt, position = "<", 0
+    scalars, enums, children = [], [], []
+    for i, (at, slot) in enumerate(stored):
+        field = fields[slot]
+        letter = field.fmt if field.kind in (SCALAR, ENUM) else "I"
+        if at < max(position, 4) or at + _SIZES[letter] > size:
+            raise MalformedError(f"field {field.name} at byte {at} of a table of {size} bytes")
+        fmt += f"{at - position}x{letter}"
+        position = at + _SIZES[letter]
+        if field.kind == SCALAR:
+            scalars.append((i, slot, 0 if field.default is None else field.default))
+        elif field.kind == ENUM:
+            enums.append((i, slot, field.arg._value2member_map_, field.default))
+        else:
+            children.append((i, slot, at))
+    if size < max(position, 4):
+        raise MalformedError(f"a table of {size} bytes")
+    return _Plan(
+        struct.Struct(fmt).unpack_from,
+        size,
+        tuple(scalars),
+        tuple(enums),
+        # Union values need their type number, which stands one slot before: slots in order make it known.
+        tuple(sorted(children, key=lambda c: c[1])),
+        [_default(f) for f in fields],
+        tuple(slot for slot, at in enumerate(offsets) if at and slot >= len(fields)),
+    )
 
 
 def _default(field: Any) -> Any:

@@ -8,6 +8,7 @@ of the buffers follow as they are, without a copy. The same tables always give t
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,14 +26,28 @@ ALIGNMENT = 16
 LIMIT = 2**31 - 2**20
 
 
+class _Form(NamedTuple):
+    """How to look at the tables of one class."""
+
+    values: Callable[[Any], tuple[Any, ...]]  #: all fields at once
+    rows: tuple[tuple[int, bool, Any], ...]  #: (bit of the slot, whether it is a number, default)
+    numbers: int  #: bits of the slots that are numbers
+
+
 class _Layout(NamedTuple):
     """Where the stored fields of one kind of table lie."""
 
     pack: Callable[..., bytes]
     vtable: bytes
     align: int
-    order: tuple[int, ...]  #: stored slots in the order of their positions
-    offsets: dict[int, int]  #: slot -> position inside the table
+    numbers: tuple[int, ...]  #: slots in the order of their positions; -1 for an offset that is filled in later
+    children: tuple[tuple[int, int, Field], ...]  #: (slot, position inside the table, field)
+    behind: int  #: position of the fields that say what lies behind the flatbuffer, or -1
+
+
+# Both depend on the schema only, so they are made once per process.
+_forms: dict[type[Table], _Form] = {}
+_layouts: dict[tuple[type[Table], int], _Layout] = {}
 
 
 class Writer:
@@ -40,9 +55,8 @@ class Writer:
 
     def __init__(self) -> None:
         self.head = bytearray()
-        self._layouts: dict[tuple[type[Table], tuple[int, ...]], _Layout] = {}
         self._vtables: dict[bytes, int] = {}
-        # (position of the reference in head, contents, position of the 64-bit offset field or None)
+        # (position of the reference in head, contents, whether they are a vector of the flatbuffer)
         self._blobs: list[tuple[int, memoryview, bool]] = []
 
     def root(self, model: tables.Model, behind: list[tuple[Table, memoryview]]) -> list[memoryview]:
@@ -80,43 +94,40 @@ class Writer:
 
     def _table(self, table: Table) -> int:
         cls = type(table)
-        explicit = table.extras.explicit if table.extras else 0
-        values: list[Any] = []
-        slots: list[int] = []
-        external = self._behind.get(id(table))
-        for slot, field in enumerate(cls.FIELDS):
-            value = getattr(table, field.name)
-            if field.kind <= ENUM:
-                stored = value != field.default if field.default is not None else bool(value)
-                if not stored and not explicit >> slot & 1 and not (external is not None and field.name in _BEHIND):
-                    continue
-            elif value is None:
-                continue
-            slots.append(slot)
-            values.append(value)
-        layout = self._layouts.get((cls, tuple(slots)))
+        form = _forms.get(cls)
+        if form is None:
+            form = _forms[cls] = _form(cls)
+        values = form.values(table)
+        mask = table.extras.explicit & form.numbers if table.extras else 0
+        for value, (bit, number, default) in zip(values, form.rows, strict=True):
+            if value != default if number else value is not None:
+                mask |= bit
+        if self._behind:
+            contents = self._behind.get(id(table))
+            if contents is not None:
+                mask |= sum(1 << slot for slot, f in enumerate(cls.FIELDS) if f.name in _BEHIND)
+        else:
+            contents = None
+        layout = _layouts.get((cls, mask))
         if layout is None:
-            layout = self._layouts[cls, tuple(slots)] = _layout(cls.FIELDS, slots)
+            layout = _layouts[cls, mask] = _layout(cls.FIELDS, [s for s in range(len(values)) if mask >> s & 1])
         head = self.head
         vtable = self._vtables.get(layout.vtable)
         if vtable is None:
             vtable = self._vtables[layout.vtable] = self._pad(2)
             head += layout.vtable
-        head += bytes(-len(head) % layout.align)
         start = len(head)
-        by_slot = dict(zip(slots, values, strict=True))
-        fields = cls.FIELDS
+        if start % layout.align:
+            start = self._pad(layout.align)
         try:
-            head += layout.pack(start - vtable, *(by_slot[s] if fields[s].kind <= ENUM else 0 for s in layout.order))
+            head += layout.pack(start - vtable, *[values[s] if s >= 0 else 0 for s in layout.numbers])
         except (struct.error, TypeError):
-            raise self._bad_number(cls, by_slot) from None
-        for slot in slots:
-            field = fields[slot]
-            if field.kind > ENUM:
-                self._child(cls, field, by_slot[slot], start + layout.offsets[slot])
-        if external is not None:
-            first = next(s for s in slots if fields[s].name in _BEHIND)
-            self._blobs.append((start + layout.offsets[first], external, False))
+            raise self._bad_number(cls, values, layout) from None
+        for slot, at, field in layout.children:
+            if values[slot] is not None:
+                self._child(cls, field, values[slot], start + at)
+        if contents is not None:
+            self._blobs.append((start + layout.behind, contents, False))
         return start
 
     def _child(self, cls: type[Table], field: Field, value: Any, at: int) -> None:
@@ -159,16 +170,15 @@ class Writer:
         self.head += bytes(-(len(self.head) + prefix) % align)
         return len(self.head)
 
-    def _bad_number(self, cls: type[Table], values: dict[int, Any]) -> FormatError:
-        for slot, value in values.items():
+    def _bad_number(self, cls: type[Table], values: tuple[Any, ...], layout: _Layout) -> FormatError:
+        for slot in layout.numbers:
             field = cls.FIELDS[slot]
-            if field.kind <= ENUM:
-                try:
-                    struct.pack(f"<{field.fmt}", value)
-                except (struct.error, TypeError):
-                    return FormatError(
-                        f"{value!r} cannot be stored: {_limits(field.fmt)}", where=f"{cls.__name__}.{field.name}"
-                    )
+            try:
+                struct.pack(f"<{field.fmt or 'I'}", values[slot] if slot >= 0 else 0)
+            except (struct.error, TypeError):
+                return FormatError(
+                    f"{values[slot]!r} cannot be stored: {_limits(field.fmt)}", where=f"{cls.__name__}.{field.name}"
+                )
         raise AssertionError(values)
 
 
@@ -181,6 +191,17 @@ def _limits(fmt: str) -> str:
     bits = 8 * _SIZES[fmt]
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if fmt.islower() else (0, (1 << bits) - 1)
     return f"the field holds whole numbers from {low} to {high}"
+
+
+def _form(cls: type[Table]) -> _Form:
+    names = [f.name for f in cls.FIELDS]
+    get = operator.attrgetter(*names) if names else tuple
+    values = get if len(names) > 1 else (lambda table: (get(table),)) if names else (lambda table: ())
+    rows = tuple(
+        (1 << slot, f.kind <= ENUM, 0 if f.kind <= ENUM and f.default is None else f.default)
+        for slot, f in enumerate(cls.FIELDS)
+    )
+    return _Form(values, rows, sum(bit for bit, number, _ in rows if number))
 
 
 def _layout(fields: tuple[Field, ...], slots: list[int]) -> _Layout:
@@ -196,4 +217,11 @@ def _layout(fields: tuple[Field, ...], slots: list[int]) -> _Layout:
         position += padding + _SIZES[letters[slot]]
     count = max(slots, default=-1) + 1
     vtable = struct.pack(f"<{2 + count}H", 4 + 2 * count, position, *(offsets.get(slot, 0) for slot in range(count)))
-    return _Layout(struct.Struct(fmt).pack, vtable, align, tuple(order), offsets)
+    return _Layout(
+        struct.Struct(fmt).pack,
+        vtable,
+        align,
+        tuple(s if fields[s].kind <= ENUM else -1 for s in order),
+        tuple((s, offsets[s], fields[s]) for s in slots if fields[s].kind > ENUM),
+        min((offsets[s] for s in slots if fields[s].name in _BEHIND), default=-1),
+    )
