@@ -54,14 +54,15 @@ def resolve_shape(ctx: KernelContext, source: Sequence[int], target: Sequence[in
 
 @kernel("RESHAPE", types=(*MOVED, "string", "int4"))
 def reshape(ctx: KernelContext) -> Run:
-    """RESHAPE: the shape comes from a rank 1 int32 input, otherwise from the option ``new_shape``."""
+    """RESHAPE: the shape comes from a rank 1 int32 input, otherwise from the option ``new_shape``.
+
+    With neither, LiteRT makes a scalar, and so does this kernel.
+    """
     shape_spec = ctx.optional(1)
     fixed: list[int] | None = None
     if shape_spec is None or shape_spec.dtype != np.int32 or len(shape_spec.shape) != 1:
         new_shape = getattr(ctx.options, "new_shape", None)
-        if new_shape is None:
-            raise ctx.unsupported("neither an int32 vector as input 1 nor the option new_shape gives a shape")
-        fixed = [int(d) for d in new_shape]
+        fixed = [] if new_shape is None else [int(d) for d in new_shape]
         if fixed == [0]:
             fixed = []  # how old converters wrote a scalar
     ctx.input(0)
