@@ -221,8 +221,9 @@ def with_weights(
             assert weights is not None
             extra = inputs[bias] if len(inputs) > bias else None
             apply = build(weights, constant_or_uniform(b_spec, extra), x.shape[-1])
-        out = apply(x.reshape(-1, *x.shape[2:]))  # merge the sample axis with the model's batch axis
-        return [out.reshape(len(x), -1, *out.shape[1:])]
+        x = np.ascontiguousarray(x)  # BLAS rounds differently along other strides
+        out = apply(x.reshape(len(x) * x.shape[1], *x.shape[2:]))  # samples are images, like those of the model's batch
+        return [out.reshape(*x.shape[:2], *out.shape[1:])]
 
     return run
 

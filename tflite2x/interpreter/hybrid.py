@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dynamic quantization: float activations are quantized row by row at run time to meet int8 weights.
 
+LiteRT's x86 code computes some products of the weight -128 with the wrong sign (``internal/optimized/
+sse_tensor_utils.cc`` negates it in int8); converters do not write that weight. Here such products are right.
+
 Formulas: LiteRT ``internal/reference/portable_tensor_utils.cc`` (SymmetricQuantizeFloats, AsymmetricQuantizeFloats).
 """
 

@@ -225,6 +225,7 @@ def fully_connected(ctx: KernelContext) -> Run:
         x, weights = inputs[0], constant_or_uniform(w_spec, inputs[1])
         assert x is not None
         assert weights is not None
+        x = np.ascontiguousarray(x)  # BLAS rounds differently along other strides
         extra = inputs[2] if len(inputs) > 2 else None
         apply = ready or build(weights, constant_or_uniform(b_spec, extra))
         units, depth = weights.shape
