@@ -76,7 +76,7 @@ def test_the_batch_is_computed_in_blocks(monkeypatch):
         (np.zeros(4, np.int16), np.zeros((2, 4), np.int8), np.zeros((1, 7, 16), np.int16), "the input is int16"),
         (np.zeros(5, np.int8), np.zeros((2, 4), np.int8), np.zeros((1, 7, 16), np.int16), "C_in <= 4"),
         (np.zeros(4, np.int8), np.zeros((2, 4), np.uint8), np.zeros((1, 7, 16), np.int16), "the weights are uint8"),
-        (np.zeros(4, np.int8), np.zeros((17, 4), np.int8), np.zeros((1, 7, 16), np.int16), "need 2"),
+        (np.zeros(4, np.int8), np.zeros((17, 4), np.int8), np.zeros((1, 7, 16), np.int16), "17 are needed"),
         (np.zeros(4, np.int8), np.zeros((2, 4), np.int8), np.zeros((1, 5, 16), np.int16), "G, 7, 16"),
         (np.zeros(4, np.int8), np.zeros((2, 4), np.int8), np.full((1, 7, 16), -1, np.int16), "shift1 of channel 0"),
     ],

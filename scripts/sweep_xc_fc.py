@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compare the two ways of choosing XC_fc's parameters on every fully connected layer of a folder of models.
+
+For each layer: the proved bound and the differing accumulators of both lowerings, and the share of outputs that differ
+from TFLite on random inputs. Every bound is also tested on these inputs, and shown by its witness where it has one.
+
+    python scripts/sweep_xc_fc.py FOLDER [--samples 100000] [--rounding single] [--json FILE] [--limit N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tflite2x
+from tflite2x.errors import Tflite2xError, UnsupportedError
+from tflite2x.interpreter.kernel import Rounding
+from tflite2x.xs3 import Layer, layer_of, lower_2021, lower_best, prove, unpack
+from tflite2x.xs3.kernel import Accumulator, requantize
+from tflite2x.xs3.thresholds import tflite_outputs
+
+LOWERINGS = {"2021": lower_2021, "best": lower_best}
+#: Outputs computed at a time.
+CHUNK = 1 << 21
+
+
+def layers(folder: Path, skipped: collections.Counter[str]) -> Iterator[tuple[str, Layer]]:
+    """Yield each distinct layer once, with its model's name; count why operators do not qualify."""
+    seen = set()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".tflite", ".bin", ".lite")):
+        try:
+            model = tflite2x.load(path)
+        except Tflite2xError:
+            continue
+        as_fully_connected(model)
+        for graph in model.subgraphs:
+            for op in graph.operators:
+                if op.name != "FULLY_CONNECTED":
+                    continue
+                try:
+                    layer = layer_of(op)
+                except UnsupportedError as error:
+                    skipped[error.what.split("(")[0]] += 1
+                    continue
+                parts = (layer.weights, layer.bias, layer.multipliers, layer.input_zero_point, layer.output_zero_point)
+                key = hashlib.sha256(b"".join(np.asarray(p).tobytes() for p in parts)).hexdigest()
+                if key not in seen:
+                    seen.add(key)
+                    yield f"{path.relative_to(folder)}:{op.index}", layer
+
+
+def as_fully_connected(model: tflite2x.Model) -> None:
+    """Turn convolutions that cover their whole input into FULLY_CONNECTED, as the pipeline does before `xc-fc`."""
+    from tflite2x.rewrite.registry import find_pass
+
+    try:
+        find_pass("conv-to-fc")()(model)
+    except Tflite2xError as error:
+        print(f"conv-to-fc: {error}", file=sys.stderr)
+
+
+def mismatches(layer: Layer, blocks: dict[str, Any], samples: int, rounding: Rounding) -> dict[str, tuple[int, int]]:
+    """Return, per lowering, how many outputs of random inputs differ and by how much at most.
+
+    The sums of products are shared; both functions then take their own way from them.
+    """
+    rng = np.random.default_rng(0)
+    sums = Accumulator(layer.weights)
+    parameters = {name: unpack(bso, layer.channels) for name, bso in blocks.items()}
+    result = dict.fromkeys(blocks, (0, 0))
+    step = max(1, min(CHUNK // max(layer.weights.shape), samples))
+    for first in range(0, samples, step):
+        x = rng.integers(-128, 128, (min(step, samples - first), layer.weights.shape[1]), np.int8)
+        acc = sums(x)
+        expected = tflite_outputs(layer, acc + layer.constant, rounding)
+        for name, p in parameters.items():
+            gap = np.abs(requantize(acc + p.bias, p) - expected)
+            count, worst = result[name]
+            result[name] = count + int(np.count_nonzero(gap)), max(worst, int(gap.max()))
+    return result
+
+
+def measure(name: str, layer: Layer, samples: int, rounding: Rounding) -> dict[str, Any]:
+    """Lower, prove and sample one layer."""
+    start = time.perf_counter()
+    row: dict[str, Any] = {"layer": name, "shape": list(layer.weights.shape)}
+    blocks, proofs = {}, {}
+    for key, lower in LOWERINGS.items():
+        begin = time.perf_counter()
+        try:
+            weights, bso = lower(layer)
+            proofs[key] = prove(layer, weights, bso, rounding)
+            blocks[key] = bso
+        except UnsupportedError as error:
+            row[key] = {"refused": error.what}
+        else:
+            row[key] = {"seconds": time.perf_counter() - begin}
+    for key, (count, worst) in mismatches(layer, blocks, samples, rounding).items():
+        proof = proofs[key]
+        if worst > proof.bound:
+            raise AssertionError(f"{name}, {key}: a sampled difference of {worst} is above the proved {proof.bound}")
+        row[key] |= {
+            "bound": proof.bound, "attained": proof.attained, "differing": proof.differing,
+            "accumulators": proof.accumulators, "mismatches": count, "sampled_worst": worst,
+        }  # fmt: skip
+    row["outputs"] = samples * layer.channels
+    row["seconds"] = time.perf_counter() - start
+    return row
+
+
+def show(rows: list[dict[str, Any]], skipped: collections.Counter[str]) -> bool:
+    """Print the table; tell whether `best` is nowhere worse and halves the mismatches."""
+    print(f"{'layer':60} {'size':>11}  bound      differing accumulators   mismatches per million")
+    total: collections.Counter[str] = collections.Counter()
+    good = True
+    for row in rows:
+        if any("refused" in row[k] for k in LOWERINGS):
+            print(f"{row['layer'][-60:]:60} {'x'.join(map(str, row['shape'])):>11}  {row}")
+            continue
+        old, new = row["2021"], row["best"]
+        rates = [1e6 * r["mismatches"] / row["outputs"] for r in (old, new)]
+        print(
+            f"{row['layer'][-60:]:60} {'x'.join(map(str, row['shape'])):>11}  {old['bound']} -> {new['bound']}  "
+            f"{old['differing']:>9} -> {new['differing']:>9}  {rates[0]:8.0f} -> {rates[1]:8.0f}"
+            f"{'' if new['attained'] else '  not known to be attained'}"
+        )
+        good &= new["bound"] <= old["bound"] and new["differing"] <= old["differing"]
+        for key in LOWERINGS:
+            total[f"differing {key}"] += row[key]["differing"]
+            total[f"mismatches {key}"] += row[key]["mismatches"]
+            total[f"bound {key} = {row[key]['bound']}"] += 1
+        total["outputs"] += row["outputs"]
+    print(f"\n{len(rows)} distinct layers")
+    for what, count in sorted(total.items()):
+        print(f"  {what}: {count}")
+    for what in ("differing", "mismatches"):
+        ratio = total[f"{what} best"] / max(1, total[f"{what} 2021"])
+        print(f"  {what}, best / 2021: {ratio:.4f}")
+        good &= what == "differing" or ratio <= 0.5
+    for reason, count in skipped.most_common():
+        print(f"  {count} times left alone: {reason}")
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--samples", type=int, default=100_000, help="random inputs per layer")
+    parser.add_argument("--rounding", choices=["single", "double"], default="single")
+    parser.add_argument("--json", type=Path, help="also write the rows here")
+    parser.add_argument("--limit", type=int, help="stop after this many layers")
+    options = parser.parse_args()
+    skipped: collections.Counter[str] = collections.Counter()
+    rows = []
+    for name, layer in layers(options.folder, skipped):
+        rows.append(measure(name, layer, options.samples, options.rounding))
+        if len(rows) == options.limit:
+            break
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+    return 0 if show(rows, skipped) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
