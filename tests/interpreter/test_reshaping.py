@@ -12,16 +12,32 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 import tflite2x
-from tests.interpreter.one_operator import Value, cases, check, one_operator, random_array, rngs, shapes, steering
+from tests.interpreter.one_operator import (
+    CASES,
+    Value,
+    assert_same,
+    cases,
+    check,
+    one_operator,
+    random_array,
+    rngs,
+    run_litert,
+    shapes,
+    steering,
+)
 from tflite2x.errors import ExecutionError
 from tflite2x.interpreter.kernel import KernelContext
 from tflite2x.interpreter.registry import find_kernel
 from tflite2x.interpreter.specs import tensor_spec
-from tflite2x.schema.enums import TensorType
+from tflite2x.schema.enums import DimensionType, SparseIndexVector, TensorType
 from tflite2x.schema.tables import (
+    DensifyOptions,
+    DimensionMetadata,
     ExpandDimsOptions,
+    Int32Vector,
     ReshapeOptions,
     ShapeOptions,
+    SparsityParameters,
     SqueezeOptions,
     TransposeOptions,
 )
@@ -125,6 +141,39 @@ def test_bitcast(rng, shape, source, target):
     else:  # small patterns are ordinary float numbers
         x = np.abs(random_array(rng, shape, source)) & np.array(0x3F, source)
     check("BITCAST", None, [Value(x)], [(target, ())])
+
+
+@cases
+@drawn(rngs, st.integers(1, 6), st.integers(1, 6), st.sampled_from(("float32", "float16", "int8")))
+def test_densify(rng, rows, columns, dtype):
+    dense = random_array(rng, (rows, columns), dtype) * rng.integers(0, 2, (rows, columns)).astype(dtype)
+    dense[0, 0] = 1  # a tensor without stored values would be no constant
+    row, column = np.nonzero(dense)
+    segments = np.searchsorted(row, np.arange(rows + 1))
+    model = tflite2x.Model.new()
+    graph = model.main
+    sparse, y = graph.add_tensor("sparse", (rows, columns), dtype), graph.add_tensor("y", (rows, columns), dtype)
+    sparse.buffer = model.add_buffer(dense[row, column].tobytes())
+    sparse.sparsity = SparsityParameters(
+        traversal_order=[0, 1],
+        dim_metadata=[
+            DimensionMetadata(dense_size=rows),
+            DimensionMetadata(
+                format=DimensionType.SPARSE_CSR,
+                array_segments_type=SparseIndexVector.Int32Vector,
+                array_segments=Int32Vector(values=segments.tolist()),
+                array_indices_type=SparseIndexVector.Int32Vector,
+                array_indices=Int32Vector(values=column.tolist()),
+            ),
+        ],
+    )
+    graph.add_operator("DENSIFY", [sparse], [y], DensifyOptions())
+    graph.set_outputs([y])
+    expected = run_litert(tflite2x.dumps(model), [], "BUILTIN_REF")[0]
+    got = tflite2x.Interpreter(model).run([])[0]
+    assert_same(got, expected)
+    assert_same(got, dense)
+    CASES["DENSIFY"] += 1
 
 
 @pytest.mark.parametrize("is_variable", [True, False])

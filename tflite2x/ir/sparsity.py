@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,9 @@ def densify(data: memoryview, type_: TensorType, shape: tuple[int, ...], sparsit
             repeats = np.diff(segments)
             if len(segments) != prefixes + 1 or (repeats < 0).any() or (len(segments) and segments[-1] != len(indices)):
                 raise GraphError(f"sparsity: the segments of dimension {level} do not fit its {len(indices)} indices")
-        if int(repeats.sum()) > len(data) * 8 // max(1, _bits(type_)):
+        # Outer dimensions may have rows without values; only the last one counts stored values.
+        stored = level == count - 1
+        if int(repeats.sum()) > (len(data) * 8 // max(1, _bits(type_)) if stored else math.prod(shape)):
             raise GraphError(f"sparsity: more values than the {len(data)} bytes of data hold")
         coordinates = [np.repeat(c, repeats) for c in coordinates]
         coordinates.append(indices)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators that give the same elements another shape or order, or tell the shape.
 
-RESHAPE, SQUEEZE, EXPAND_DIMS, SHAPE, RANK, TRANSPOSE. Sources of the rules: LiteRT kernels reshape.cc, squeeze.cc,
-expand_dims.cc, shape.cc, rank.cc, transpose.cc. Elements are never looked at, so every type
+RESHAPE, SQUEEZE, EXPAND_DIMS, SHAPE, RANK, TRANSPOSE, DENSIFY. Sources of the rules: LiteRT kernels reshape.cc,
+squeeze.cc, expand_dims.cc, shape.cc, rank.cc, transpose.cc, densify.cc. Elements are never looked at, so every type
 passes, also those that LiteRT refuses.
 """
 
@@ -157,3 +157,11 @@ def transpose(ctx: KernelContext) -> Run:
         return [own(x.transpose(0, *(a + 1 for a in order)))]
 
     return run
+
+
+@kernel("DENSIFY", types=("float32", "float16", "int8"))
+def densify(ctx: KernelContext) -> Run:
+    """DENSIFY: a sparse constant with all its zeros. The graph fills up sparse constants, so nothing is left to do."""
+    if ctx.input(0).const is None:
+        raise ctx.unsupported("DENSIFY needs a constant")
+    return lambda inputs: [given(inputs[0])]
