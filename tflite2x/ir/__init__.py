@@ -2,7 +2,7 @@
 """The mutable graph: objects that refer to each other, loading and saving."""
 
 from tflite2x.ir.buffer import Buffer, ExternalBuffer, ExternalBufferGroup
-from tflite2x.ir.files import dumps, load, loads, save
+from tflite2x.ir.files import dumps, file_size, load, loads, save
 from tflite2x.ir.loading import UnknownFieldWarning
 from tflite2x.ir.model import Model
 from tflite2x.ir.operator import Operator, OperatorCode
@@ -27,6 +27,7 @@ __all__ = [
     "Tensor",
     "UnknownFieldWarning",
     "dumps",
+    "file_size",
     "load",
     "loads",
     "save",

@@ -79,6 +79,11 @@ def dumps(model: Model, *, drop_unknown: bool = False) -> bytes:
     return b"".join(model_pieces(model, drop_unknown=drop_unknown))
 
 
+def file_size(model: Model) -> int:
+    """Return how many bytes the file of a model has, without putting them together."""
+    return sum(map(len, model_pieces(model, drop_unknown=True)))
+
+
 def save(model: Model, path: str | os.PathLike[str], *, drop_unknown: bool = False) -> None:
     """Write a model to a file in one step: the file is either the old one or the new one, never a part.
 

@@ -34,12 +34,12 @@ class Size:
     @classmethod
     def of(cls, model: Model) -> Size:
         """Measure a model."""
-        from tflite2x import dumps
+        from tflite2x.ir import file_size
 
         return cls(
             sum(len(g.operators) for g in model.subgraphs),
             sum(len(g.tensors) for g in model.subgraphs),
-            len(dumps(model)),
+            file_size(model),
         )
 
 
