@@ -25,7 +25,7 @@ _TYPES = (
 MakeCell = Callable[[Sequence[Array | None]], Cell]
 
 
-def _cell(ctx: KernelContext, layout: Layout) -> MakeCell:
+def _cell(ctx: KernelContext, layout: Layout, *, time_major: bool = True) -> MakeCell:
     """Return a function that makes the cell; constant parameters are prepared once."""
     parameters = collect(ctx, layout)
     x, weights = ctx.input(0).type, ctx.input(layout.weights[FORGET]).type
@@ -51,7 +51,7 @@ def _cell(ctx: KernelContext, layout: Layout) -> MakeCell:
             scales = scales_of(ctx, layout.output_state, layout.cell_state, layer_norm=layer_norm)
 
             def make(p):  # type: ignore[no-untyped-def]
-                return IntegerCell(p, scales)
+                return IntegerCell(p, scales, rows_together=time_major)
 
     else:
         raise ctx.unsupported(f"input {x.name} with weights {weights.name}")
@@ -108,7 +108,7 @@ def _check_full(ctx: KernelContext) -> None:
 def unidirectional(ctx: KernelContext) -> Run:
     """UNIDIRECTIONAL_SEQUENCE_LSTM: a full cell along the time axis; floats as in LSTM."""
     _check_full(ctx)
-    cell = _cell(ctx, FULL)
+    cell = _cell(ctx, FULL, time_major=bool(ctx.options.time_major))
     time_axis = 1 if ctx.options.time_major else 2
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The basic LSTM kernel: one matrix for all gates, in float32 or in 8 bits with 16-bit internals.
 
-Sources: LiteRT ``lstm.cc`` (namespace basic) and ``internal/optimized/optimized_ops.h``, LstmCell.
+Sources: LiteRT ``lstm.cc`` (namespace basic) and ``internal/optimized/optimized_ops.h``, LstmCell. Unlike the full
+kernel, its product comes from ruy, whose second rounding is half up.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.fixedpoint import (
+    quantize_multiplier,
     rounding_divide_by_pot,
     saturating_left_shift,
     saturating_rounding_doubling_high_mul,
@@ -21,7 +23,6 @@ from tflite2x.interpreter.fixedpoint import (
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
 from tflite2x.interpreter.recurrent.cells import sigmoid
 from tflite2x.interpreter.recurrent.gemmlowp16 import logistic_table, tanh_table
-from tflite2x.interpreter.recurrent.multipliers import quantize_multiplier, requantize
 from tflite2x.schema.enums import TensorType
 
 _ACTIVATION, _WEIGHTS, _BIAS, _STATE = 1, 2, 3, 4
@@ -69,14 +70,14 @@ def _quantized(ctx: KernelContext):  # type: ignore[no-untyped-def]
     state_bits = 15 + math.log2(ctx.outputs[1].s)
     if state_bits != 4:
         raise ctx.unsupported(f"the state has {state_bits} integer bits; LiteRT does 4 only (scale 2**-11)")
-    mantissa, shift = quantize_multiplier(4096 * ctx.input(_BIAS).s)
+    mantissa, shift = quantize_multiplier(4096 * ctx.input(_BIAS).s, "double")
     weights_zero = ctx.input(_WEIGHTS).z
 
     def step(joined: Array, weights: Array, bias: Array, state: Array) -> tuple[Array, Array, Array]:
         gemm = ExactGemm(np.ascontiguousarray(weights.T.astype(np.int64) - weights_zero), 128)
         centered = joined.astype(np.int64) - 128
         total = wrap_int32(gemm(centered.astype(gemm.dtype)).astype(np.int64) + bias)
-        gates = np.clip(requantize(total, mantissa, shift), -32768, 32767)
+        gates = np.clip(_rescale(total, mantissa, shift), -32768, 32767)
         enter, update, forget, leave = np.split(gates + 32768, 4, axis=-1)
         entered = _multiply(logistic_table(3)[enter], tanh_table(3)[update])
         kept = _multiply(logistic_table(3)[forget], state)
@@ -91,3 +92,11 @@ def _quantized(ctx: KernelContext):  # type: ignore[no-untyped-def]
 
 def _multiply(a: Array, b: Array) -> Array:
     return saturating_rounding_doubling_high_mul(a, b, bits=16)
+
+
+def _rescale(x: Array, mantissa: Array, shift: Array) -> Array:
+    """Multiply by a quantized multiplier like ruy: two roundings, both half up."""
+    right = np.maximum(-shift, 0)
+    product = saturating_rounding_doubling_high_mul(wrap_int32(x << np.maximum(shift, 0)), mantissa)
+    result: Array = (product + (np.int64(1) << right >> 1)) >> right
+    return result

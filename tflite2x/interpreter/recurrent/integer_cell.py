@@ -121,10 +121,11 @@ class IntegerCell:
     Args:
         p: Parameters.
         s: Scales.
+        rows_together: LiteRT calls the step with all rows of the batch, not one by one.
     """
 
-    def __init__(self, p: CellParameters, s: Scales) -> None:
-        self.p, self.s = p, s
+    def __init__(self, p: CellParameters, s: Scales, *, rows_together: bool = True) -> None:
+        self.p, self.s, self._rows_together = p, s, rows_together
         layer_norm = p.norm[FORGET] is not None
         self._weights, self._recurrent = {}, {}
         for gate in p.gates:
@@ -206,16 +207,19 @@ class IntegerCell:
         """Add weights times cell state.
 
         LiteRT passes n_output as the length of a row. With a projection that is not n_cell: then only the first
-        batch * n_output elements of all rows together get their share, and with other weights.
+        rows * n_output elements of all rows together get their share, and with other weights.
         """
         n_output, n_cell, batch = self.p.n_output, self.p.n_cell, x.shape[-2]
+        if not self._rows_together:
+            x, cell, batch = x[..., None, :], cell[..., None, :], 1
         flat, state = x.reshape(*x.shape[:-2], -1).copy(), cell.reshape(*x.shape[:-2], -1)
         count = batch * n_output
         if count > flat.shape[-1] or n_output > n_cell:
             raise ValueError("with peepholes, the output cannot be longer than the cell state")
         share = requantize(np.tile(weights[:n_output], batch) * state[..., :count], *self._peephole[gate])
         flat[..., :count] = clip16(flat[..., :count] + share)
-        return flat.reshape(x.shape)
+        result = flat.reshape(x.shape)
+        return result if self._rows_together else result[..., 0, :]
 
     def _normalize(self, x: Int64, gate: int) -> Int64:
         """Apply layer normalization (PortableApplyLayerNorm); sums in 64 bits, all else in int32 that wraps."""
