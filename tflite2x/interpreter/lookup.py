@@ -76,7 +76,7 @@ def int16_table(
         output_zero_point: Zero point of the int16 output.
         dtype: Float type of the arithmetic: float32 for operators, float64 inside softmax.
     """
-    f = np.dtype(dtype).type
+    f: Any = np.dtype(dtype).type
     low, high = -32768, 32767
     input_min = f(f(input_scale) * f(low - input_zero_point))
     input_max = f(f(input_scale) * f(high - input_zero_point))
@@ -92,17 +92,17 @@ def int16_table(
         interpolated = round_half_away((function(input_min + (index + f(1)) * step) * inverse + value) / f(2))
         bias = round_half_away((interpolated - middle) / f(2))
         last = round_half_away(function(np.asarray([input_max], dtype)) * inverse)
-    return np.clip(np.concatenate([value - bias, last]), low, high).astype(np.int64)
+    return np.asarray(np.clip(np.concatenate([value - bias, last]), low, high), np.int64)
 
 
 def interpolate(table: Int64, x: Array) -> Int64:
     """Look int16 values up in a table of 513 (LUTLookup): 9 bits of index, 7 bits of linear interpolation."""
     value = np.asarray(x, np.int64)
     index = 256 + (value >> 7)
-    base = table[index]
+    base: Int64 = table[index]
     # The slope is an int16 in C++: a table that jumps by more than that wraps.
     slope = (table[index + 1] - base).astype(np.int16).astype(np.int64)
-    return (base + ((slope * (value & 0x7F) + 64) >> 7)).astype(np.int16).astype(np.int64)
+    return np.asarray((base + ((slope * (value & 0x7F) + 64) >> 7)).astype(np.int16), np.int64)
 
 
 def sigmoid_table() -> Int64:

@@ -81,14 +81,13 @@ def prelu(ctx: KernelContext) -> Run:
     if name == "float32":
         return two(ctx, quiet(lambda x, a: np.where(x >= 0, x, x * a)))
     per_tensor(ctx, source, alpha, out)
-    info = np.iinfo(out.dtype)
     positive = scaler(float(np.float32(source.s) / np.float32(out.s)))
     negative = scaler(float(np.float32(source.s) * np.float32(alpha.s) / np.float32(out.s)))
 
     def values(x: Array, a: Array) -> Array:
         value = x - source.z
         scaled = np.where(value >= 0, positive(value), negative(value * (a - alpha.z)))
-        return np.clip(scaled + out.z, info.min, info.max)
+        return saturate(scaled + out.z, out.dtype)
 
     return two(ctx, lookup.binary(values, source.dtype, out.dtype, alpha.dtype))
 
@@ -104,7 +103,6 @@ def leaky_relu(ctx: KernelContext) -> Run:
     per_tensor(ctx, source, out)
     if name == "int16":
         symmetric(ctx, source, out)
-    info = np.iinfo(out.dtype)
     identity = scaler(float(np.float32(source.s) / np.float32(out.s)))
     slope = scaler(abs(float(np.float32(source.s) * alpha / np.float32(out.s))))
     sign = -1 if alpha < 0 else 1
@@ -112,7 +110,7 @@ def leaky_relu(ctx: KernelContext) -> Run:
     def values(x: Array) -> Array:
         value = x - source.z
         scaled = np.where(value >= 0, identity(value), sign * slope(value))
-        return np.clip(scaled + out.z, info.min, info.max)
+        return saturate(scaled + out.z, out.dtype)
 
     return one(lookup.unary(values, source.dtype, out.dtype))
 
@@ -124,11 +122,16 @@ def elu(ctx: KernelContext) -> Run:
     BUILTIN_REF has no ELU: this follows the optimized resolver, whose table is the only int8 version.
     """
     name = check_types(ctx, ("float32", "int8"))
+    function = in_double(_elu)
     if name == "float32":
-        return one(quiet(lambda x: np.where(x < 0, np.expm1(np.minimum(x, np.float32(0))), x)))
+        return one(function)
     per_tensor(ctx, ctx.input(0), ctx.outputs[0])
-    table = lookup.byte_table(in_double(lambda x: np.where(x < 0, np.expm1(x), x)), ctx.input(0), ctx.outputs[0])
+    table = lookup.byte_table(function, ctx.input(0), ctx.outputs[0])
     return one(lambda x: lookup.lookup(table, x.view(np.uint8)))
+
+
+def _elu(x: Array) -> Array:
+    return np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
 
 
 @kernel("HARD_SWISH", types=("float32", "int8 -> int8", "uint8 -> uint8"))
@@ -161,7 +164,7 @@ def hard_swish(ctx: KernelContext) -> Run:
             gate = rounding_divide_by_pot(gate, -relu_exponent)
         gate = (gate + (1 << 15)) >> 1
         product = gate * preshift  # the doubling high multiplication of this kernel truncates
-        scaled = shift_right(np.sign(product) * (np.abs(product) >> 15), np.int64(-out_exponent), bits=16)
+        scaled = shift_right(np.sign(product) * (np.abs(product) >> 15), np.asarray(-out_exponent), bits=16)
         return saturate((scaled + out.z).astype(np.int16), out.dtype)
 
     return one(lookup.unary(values, source.dtype, out.dtype))

@@ -52,15 +52,13 @@ def clamp(ctx: KernelContext, values: Callable[[Array, Array], Array]) -> Callab
             return quiet(values)
         low, high = (dtype.type(max(b, info.min)) for b in bounds)
         return quiet(lambda a, b: np.clip(values(a, b), low, high))
-    smallest, largest = activation_range_float(activation)
-    if dtype == np.float16 and activation not in (_RELU6, _RELU_N1_TO_1):
-        largest = np.finfo(np.float16).max
-        smallest = dtype.type(0) if activation == _RELU else -largest
-    lowest, highest = dtype.type(smallest), dtype.type(largest)
+    finite = float(np.finfo(dtype).max)
+    lowest, highest = (dtype.type(min(max(float(b), -finite), finite)) for b in activation_range_float(activation))
 
     def clamped(a: Array, b: Array) -> Array:
         result = values(a, b)
-        return np.clip(result, lowest, highest, out=result)
+        np.clip(result, lowest, highest, out=result)
+        return result
 
     return quiet(clamped)
 
@@ -139,7 +137,8 @@ def _power_of_two_sum(
 
     def values(x: Array, y: Array) -> Array:
         left, right = rounding_divide_by_pot(x, shift_a), rounding_divide_by_pot(y, shift_b)
-        return np.clip(np.clip(left + sign * right, -32768, 32767), low, high)
+        result: Array = np.clip(np.clip(left + sign * right, -32768, 32767), low, high)
+        return result
 
     return lookup.binary(values, np.int16, np.int16)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tflite2x.interpreter.elementwise import one, quiet, type_name
@@ -41,7 +43,7 @@ def cast(ctx: KernelContext) -> Run:
     return one(quiet(lambda x: _convert(x, dtype)))
 
 
-def _convert(x: Array, dtype: np.dtype[np.generic]) -> Array:
+def _convert(x: Array, dtype: np.dtype[Any]) -> Array:
     if dtype == np.bool_:
         result: Array = x != 0
         return result
@@ -52,7 +54,7 @@ def _convert(x: Array, dtype: np.dtype[np.generic]) -> Array:
     return x.astype(dtype)
 
 
-def _saturate(x: Array, dtype: np.dtype[np.generic]) -> Array:
+def _saturate(x: Array, dtype: np.dtype[Any]) -> Array:
     """Convert floats to integers as LiteRT's SafeCast does."""
     info = np.iinfo(dtype)
     wide = x.astype(np.float64)

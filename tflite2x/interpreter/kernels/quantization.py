@@ -84,7 +84,8 @@ def _from_float(ctx: KernelContext, out: TensorSpec) -> Run:
         if highest < 2.0**20:  # far from any overflow: a few passes in float32
             steps = round_half_away(steps)
             steps += zero_point.astype(np.float32)
-            return np.clip(steps, low, high, out=steps).astype(out.dtype)
+            np.clip(steps, low, high, out=steps)
+            return np.asarray(steps, out.dtype)
         whole = round_half_away(steps)
         whole = np.where(np.abs(whole) < 2.0**31, whole, np.float32(-(2.0**31))).astype(np.int64)
         return np.clip(wrap_int32(whole + zero_point), low, high).astype(out.dtype)

@@ -47,10 +47,9 @@ def arg_extreme(ctx: KernelContext) -> Run:
                 worst = np.float32(-np.inf if largest else np.inf)
                 filled = np.where(missing, worst, x)
                 # Where nothing beats the filling, the first number wins.
-                hopeless = np.max(filled, axis, keepdims=True) if largest else np.min(filled, axis, keepdims=True)
-                first = np.argmin(missing, axis)
-                return np.where(np.squeeze(hopeless, axis) == worst, first, find(filled, axis)).astype(dtype)
-        return find(x, axis).astype(dtype)
+                hopeless = (np.max if largest else np.min)(filled, axis) == worst
+                return np.asarray(np.where(hopeless, np.argmin(missing, axis), find(filled, axis)), dtype)
+        return np.asarray(find(x, axis), dtype)
 
     return along_axis(ctx, values)
 

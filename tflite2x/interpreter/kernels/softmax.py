@@ -13,6 +13,7 @@ from tflite2x.interpreter.fixedpoint import (
     quantize_multiplier,
     requantize,
     rounding_divide_by_pot,
+    saturate,
     saturating_rounding_doubling_high_mul,
     wrap_int32,
 )
@@ -100,8 +101,7 @@ def _byte_softmax(ctx: KernelContext, beta: float) -> Run:
         scale, bits_over_unit = gemmlowp.reciprocal(total, _SUM_BITS)
         product = saturating_rounding_doubling_high_mul(exponentials.take(below), scale)
         result = rounding_divide_by_pot(product, bits_over_unit + 31 - bits) + info.min
-        result = np.where(below > -lowest, info.min, result)
-        return np.clip(result, info.min, info.max).astype(out.dtype)
+        return saturate(np.where(below > -lowest, info.min, result), out.dtype)
 
     return one(values)
 
@@ -124,8 +124,8 @@ def _int16_softmax(ctx: KernelContext, beta: float) -> Run:
         shifted = ((total << (headroom - 1)) + (1 << 13)) >> 14
         scale = lookup.interpolate(reciprocal, np.clip(shifted - (1 << 15) - (1 << 16), -32768, 32767))
         right = 31 - headroom
-        result = (exponentials * scale + (np.int64(1) << (right - 1))) >> right
-        return np.clip(result, 0, 32767).astype(np.int16)
+        result: Array = (exponentials * scale + (np.int64(1) << (right - 1))) >> right
+        return saturate(np.maximum(result, 0), np.int16)
 
     return one(values)
 
@@ -161,8 +161,7 @@ def log_softmax(ctx: KernelContext) -> Run:
         logarithm = gemmlowp.log_of_at_least_one(total, _SUM_BITS, _DIFFERENCE_BITS)
         smallest = np.maximum(lowest - 1, requantize(logarithm - (1 << 31), *reverse, "double"))
         result = rounding_divide_by_pot(all_rescaled.take(below) - logarithm, fraction) + info.max
-        result = np.where(-below.astype(np.int64) > smallest, result, info.min)
-        return np.clip(result, info.min, info.max).astype(out.dtype)
+        return saturate(np.where(-below.astype(np.int64) > smallest, result, info.min), out.dtype)
 
     return one(values)
 
