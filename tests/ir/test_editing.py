@@ -39,6 +39,31 @@ def test_a_model_from_nothing() -> None:
     assert tflite2x.loads(tflite2x.dumps(model)).description == "text"
 
 
+def test_a_model_of_one_operator() -> None:
+    q = {"shape": (1, 4), "dtype": "int8", "scale": 0.5}
+    model = tflite2x.Model.build(
+        "FULLY_CONNECTED",
+        [q, {"data": np.ones((2, 4), np.int8), "scale": 0.25, "name": "weights"}, None],
+        [{"shape": (1, 2), "dtype": "int8", "scale": 1.0}],
+        version=4,
+    )
+    assert repr(model.main.operators[0]) == "<Operator FULLY_CONNECTED -> 'output_0'>"
+    assert [t.name for t in model.main.tensors] == ["input_0", "weights", "output_0"]
+    assert tflite2x.Interpreter(model).run([np.full((1, 4), 4, np.int8)])[0].tolist() == [[2, 2]]
+
+
+def test_custom_values() -> None:
+    model = tflite2x.Model.build("Mine", [np.zeros(1, np.float32)], [{"shape": (1,), "dtype": "float32"}])
+    op = model.main.operators[0]
+    assert (op.custom_code, op.opcode, op.custom_values) == ("Mine", BuiltinOperator.CUSTOM, None)
+    op.custom_values = {"par": {"th": 1, "cg": [[0, 15]]}}
+    again = tflite2x.loads(tflite2x.dumps(model)).main.operators[0]
+    assert again.custom_values == {"par": {"th": 1, "cg": [[0, 15]]}}
+    again.custom_options = b"\1\2\3"
+    with pytest.raises(tflite2x.errors.FormatError, match=r"operators\[0\] \(Mine\).custom_options: 3 bytes"):
+        _ = again.custom_values
+
+
 def test_def_use(chain: tflite2x.Model) -> None:
     g = chain.main
     x, a, b, y = g.tensors

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
 
 from tflite2x.errors import GraphError
 from tflite2x.ir.buffer import Buffer, ExternalBuffer, ExternalBufferGroup
@@ -61,6 +64,51 @@ class Model:
         model.description = description
         model.add_buffer(None)
         model.add_subgraph("main")
+        return model
+
+    @classmethod
+    def build(
+        cls,
+        opcode: BuiltinOperator | int | str,
+        inputs: Sequence[Mapping[str, Any] | ArrayLike | None],
+        outputs: Sequence[Mapping[str, Any]],
+        options: Any = None,
+        *,
+        custom_options: Bytes | None = None,
+        version: int = 1,
+    ) -> Model:
+        """Make a model of one operator.
+
+        Args:
+            opcode: Builtin operator, its name, or a custom code.
+            inputs: For each input the arguments of ``add_input``, as a dict; with ``data`` the arguments of
+                ``add_constant`` (``data`` is the array); just an array for a constant without quantization; None for
+                an optional input that is absent. Names may be left out.
+            outputs: For each output the arguments of ``add_tensor``, as a dict.
+            options: Dataclass of ``tflite2x.schema.tables``.
+            custom_options: Bytes of a custom operator's options.
+            version: Version of the operator.
+
+        Example:
+            >>> Model.build("RELU", [dict(shape=(1, 4), dtype="float32")], [dict(shape=(1, 4), dtype="float32")])
+        """
+        model = cls.new()
+        graph = model.main
+        tensors: list[Tensor | None] = []
+        for i, given in enumerate(inputs):
+            if given is None:
+                tensors.append(None)
+            elif not isinstance(given, Mapping):
+                tensors.append(graph.add_constant(f"input_{i}", given))
+            else:
+                named = {"name": f"input_{i}", **given}
+                if "data" in named:
+                    tensors.append(graph.add_constant(named.pop("name"), named.pop("data"), **named))
+                else:
+                    tensors.append(graph.add_input(**named))
+        results = [graph.add_tensor(**{"name": f"output_{i}", **given}) for i, given in enumerate(outputs)]
+        graph.add_operator(opcode, tensors, results, options, custom_options=custom_options, version=version)
+        graph.set_outputs(results)
         return model
 
     # --- looking ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tflite2x.errors import GraphError
+from tflite2x.errors import FormatError, GraphError
 from tflite2x.schema.enums import BuiltinOperator
 from tflite2x.schema.table import Bytes, Extras, Table
 
@@ -185,6 +185,30 @@ class Operator:
                     yield field, value
                 else:
                     yield from ((f"{field}[{i}]", index) for i, index in enumerate(value or ()))
+
+    @property
+    def custom_values(self) -> Any:
+        """The custom options as Python values, decoded from a FlexBuffer; None when there are none.
+
+        Setting it encodes the values (a dict, usually) again.
+
+        Raises:
+            FormatError: The custom options are not a FlexBuffer.
+        """
+        if self.custom_options is None or not len(self.custom_options):
+            return None
+        from tflite2x.schema import flexbuffers
+
+        try:
+            return flexbuffers.decode(self.custom_options)
+        except FormatError as e:
+            raise e.at(f"{self.where}.custom_options") from None
+
+    @custom_values.setter
+    def custom_values(self, values: Any) -> None:
+        from tflite2x.schema import flexbuffers
+
+        self.custom_options = None if values is None else flexbuffers.encode(values)
 
     def set_code(self, opcode: BuiltinOperator | int | str, version: int | None = None) -> None:
         """Make this an operator of another kind; options and tensors stay as they are.
