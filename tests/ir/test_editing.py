@@ -10,7 +10,7 @@ import tflite2x
 from tflite2x.errors import GraphError
 from tflite2x.ir import Quantization
 from tflite2x.schema.enums import BuiltinOperator, TensorType
-from tflite2x.schema.tables import IfOptions, WhileOptions
+from tflite2x.schema.tables import FullyConnectedOptions, IfOptions, WhileOptions
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def test_a_model_of_one_operator() -> None:
         "FULLY_CONNECTED",
         [q, {"data": np.ones((2, 4), np.int8), "scale": 0.25, "name": "weights"}, None],
         [{"shape": (1, 2), "dtype": "int8", "scale": 1.0}],
+        FullyConnectedOptions(),
         version=4,
     )
     assert repr(model.main.operators[0]) == "<Operator FULLY_CONNECTED -> 'output_0'>"
@@ -59,8 +60,8 @@ def test_custom_values() -> None:
     op.custom_values = {"par": {"th": 1, "cg": [[0, 15]]}}
     again = tflite2x.loads(tflite2x.dumps(model)).main.operators[0]
     assert again.custom_values == {"par": {"th": 1, "cg": [[0, 15]]}}
-    again.custom_options = b"\1\2\3"
-    with pytest.raises(tflite2x.errors.FormatError, match=r"operators\[0\] \(Mine\).custom_options: 3 bytes"):
+    again.custom_options = b"\x06beagle\xff\x30"
+    with pytest.raises(tflite2x.errors.FormatError, match=r"operators\[0\] \(Mine\).custom_options: 9 bytes"):
         _ = again.custom_values
 
 
