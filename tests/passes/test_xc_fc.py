@@ -12,10 +12,12 @@ import tflite2x
 from tests.oracle import litert_run
 from tests.xs3.layers import plausible
 from tflite2x import ActivationFunctionType as Activation
-from tflite2x.errors import ExecutionError, PipelineError
+from tflite2x.errors import ExecutionError, PipelineError, UnsupportedError
 from tflite2x.passes.xc_fc import XcFc
+from tflite2x.rewrite import Pipeline
 from tflite2x.rewrite.text import format_pass
 from tflite2x.schema.tables import FullyConnectedOptions
+from tflite2x.verification.config import Verify
 from tflite2x.xs3 import lower_2021
 
 
@@ -255,20 +257,91 @@ def test_a_shape_other_than_rows_by_columns():
     assert tflite2x.Interpreter(model).run([sample])[0].shape == (1, 6)
 
 
-def test_a_second_row_is_refused_when_it_arrives():
+def test_an_open_number_of_rows():
     layer = plausible(np.random.default_rng(13), 6, 8)
     model = model_of(layer)
+    for tensor in model.main.tensors:
+        if tensor.name in "xyz":
+            tensor.shape_signature = (-1, tensor.shape[1])
     XcFc()(model)
-    with pytest.raises(ExecutionError, match="XC_fc computes one row"):
-        tflite2x.Interpreter(model).run([np.zeros((2, 8), np.int8)], resize=True)
+    interpreter, x = tflite2x.Interpreter(model), inputs(layer, 3)
+    expected = interpreter.run_batch([x])[0][:, 0]
+    np.testing.assert_array_equal(interpreter.run([x[:, 0]])[0], expected)
+    with pytest.raises(ExecutionError, match="not rows of 8"):
+        interpreter.run([np.zeros((1, 9), np.int8)], resize=True)
+
+
+def broken(change) -> tflite2x.Model:
+    model = model_of(plausible(np.random.default_rng(14), 20, 10))
+    XcFc()(model)
+    change(model, model.main.operators[0])
+    return model
+
+
+def _more_rows(model, op):
+    op.inputs[0].shape = (2, 10)
+
+
+def _narrow_block(model, op):
+    op.set_input(2, model.main.add_constant("short", np.zeros((1, 7, 16), np.int16)))
+
+
+def _odd_weights(model, op):
+    op.set_input(1, model.main.add_constant("odd", np.zeros((20, 10), np.int8)))
+
+
+def _wide_block(model, op):
+    op.set_input(2, model.main.add_constant("wide", np.zeros((2, 7, 16), np.int32)))
+
+
+def _two_inputs(model, op):
+    op.set_inputs(op.inputs[:2])
+
+
+def _other_groups(model, op):
+    op.custom_options = bytes(flexbuffers.Dumps({"par": {"th": 1, "cg": [[16, 19], [0, 15]]}}))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_more_rows, "the input has 20 elements, the weights have 12 columns"),
+        (_narrow_block, r"the BSO has shape \[1, 7, 16\], not \[2, 7, 16\]"),
+        (_odd_weights, "the second a multiple of 4"),
+        (_wide_block, "'wide' has type INT32, not INT16"),
+        (_two_inputs, "2 inputs and 1 outputs, not 3 and 1"),
+        (_other_groups, "groups of 16 from channel 0 on"),
+    ],
+)
+def test_what_the_runtime_could_not_compute_is_refused(change, words):
+    with pytest.raises(UnsupportedError, match=words):
+        tflite2x.Interpreter(broken(change)).run([np.zeros((1, 10), np.int8)], resize=True)
+
+
+def test_weights_in_the_padding_are_refused():
+    def change(model, op):
+        values = op.inputs[1].data.copy()
+        values[3, 11] = 1
+        op.inputs[1].data = values
+
+    with pytest.raises(ExecutionError, match="beyond the input"):
+        tflite2x.Interpreter(broken(change)).run([np.zeros((1, 10), np.int8)])
+
+
+def test_a_pipeline_verifies_the_claim():
+    model = several_layers()
+    report = Pipeline.parse("xc-fc,cleanup").run(model, verify=Verify(samples=16))
+    assert [op.name for op in model.main.operators] == ["XC_fc", "MAXIMUM", "XC_fc"]
+    verdict = report.passes[0].verdict
+    assert verdict.passed
+    assert verdict.operator_lsb is not None
+    assert verdict.operator_lsb <= 1
 
 
 def test_options_in_texts():
-    from tflite2x import rewrite
-
-    (step,) = rewrite.Pipeline.parse("xc-fc{params=2021 threads=4 max-lsb=2}").passes
+    (step,) = Pipeline.parse("xc-fc{params=2021 threads=4 max-lsb=2}").passes
     assert step == XcFc(params="2021", threads=4, max_lsb=2)
-    assert rewrite.Pipeline.parse(format_pass(step)).passes == (step,)
+    assert Pipeline.parse(format_pass(step)).passes == (step,)
     with pytest.raises(PipelineError, match="Choose 1 to 5"):
         XcFc(threads=6)
     with pytest.raises(PipelineError, match="max-lsb is -1"):

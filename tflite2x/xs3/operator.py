@@ -2,8 +2,10 @@
 """XC_fc for the interpreter: the kernel as the runtime of 2020-2021 sees the operator.
 
 It takes three inputs (activations, padded weights, BSO block) and flattens the first; the shape of the output comes
-from the model. Neither quantization nor custom options change the result. What the runtime would read beyond a tensor,
-or would compute for a second row, is refused here.
+from the model. Neither quantization nor custom options change the result. A model whose file gives the operator more
+than one row is refused, because the runtime would leave the others uncomputed, and so is one that would make it read
+beyond a tensor. Where the file leaves the number of rows open and the caller chooses another than one, every row is
+computed as the one would be.
 """
 
 from __future__ import annotations
@@ -39,8 +41,13 @@ def prepare(ctx: KernelContext) -> Run:
         raise ctx.unsupported(f"the BSO has shape {list(bso.shape)}, not {[groups(channels), 7, GROUP]}")
     if math.prod(out.shape) != channels:
         raise ctx.unsupported(f"the output has {math.prod(out.shape)} elements for {channels} channels")
+    columns = math.prod(x.shape)
+    if not width - WORD < columns <= width:
+        raise ctx.unsupported(
+            f"the input has {columns} elements, the weights have {width} columns",
+            hint="XC_fc computes one row; the padding of its weights is shorter than four columns.",
+        )
     _check_groups(ctx, channels)
-
     ready = None
     if weights.const is not None and bso.const is not None:
         ready = FullyConnected(weights.const, bso.const)
@@ -49,16 +56,14 @@ def prepare(ctx: KernelContext) -> Run:
         data, *constants = inputs
         assert data is not None
         w, block = (uniform(a) for a in constants if a is not None)
-        rows = data.reshape(len(data), -1)
-        if not width - WORD < rows.shape[1] <= width:
-            raise ctx.execution_error(
-                f"the input has {rows.shape[1]} elements, the weights have {width} columns",
-                hint="XC_fc computes one row; the padding of its weights is shorter than four columns.",
-            )
-        if np.any(w[:, rows.shape[1] :]):
+        if np.any(w[:, columns:]):
             raise ctx.execution_error("weights in the padding are not zero: the runtime would read beyond the input")
+        rows = data[0].size // columns
+        if rows * columns != data[0].size or (rows != 1 and out.shape[:1] != (1,)):
+            raise ctx.execution_error(f"the input has the shape {list(data.shape[1:])}, not rows of {columns}")
+        shape = out.shape if rows == 1 else (rows, *out.shape[1:])
         layer = ready or FullyConnected(w, block)
-        return [layer(rows).reshape(len(data), *out.shape)]
+        return [layer(data.reshape(-1, columns)).reshape(len(data), *shape)]
 
     return run
 
