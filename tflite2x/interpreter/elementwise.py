@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite2x.interpreter.blocks import in_blocks
 from tflite2x.interpreter.fixedpoint import (
     quantize_multiplier,
-    requantize,
     rounding_divide_by_pot,
     saturating_rounding_doubling_high_mul,
+    wrap_int32,
 )
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec, align_ranks
 
@@ -77,9 +78,23 @@ def scaler(real: float) -> Callable[[Array], Int64]:
     """Return the multiplication of int32 values by a real multiplier, with gemmlowp's two roundings.
 
     LiteRT's elementwise kernels round twice, like TFLite Micro's: the rounding contract makes no difference to them.
+    The result is :func:`tflite2x.interpreter.fixedpoint.requantize` with ``double`` rounding, in fewer passes.
     """
-    mantissa, shift = quantize_multiplier(real, "double")
-    return lambda x: requantize(x, mantissa, shift, "double")
+    mantissa, shift = (int(part) for part in quantize_multiplier(real, "double"))
+    left, right = max(shift, 0), max(-shift, 0)
+
+    def scale(x: Array) -> Int64:
+        product: Int64 = (wrap_int32(x << left) if left else x) * np.int64(mantissa)
+        half = 1 << 30
+        if right:
+            # The second half is rounded away from zero: nested floors with halves that depend on the sign.
+            product += (product >> 63) << 31
+            half += 1 << (30 + right)
+        product += half
+        product >>= 31 + right
+        return product
+
+    return scale
 
 
 def right_scaler(real: float) -> Callable[[Array], Int64]:
@@ -140,8 +155,21 @@ def one(function: Callable[[Array], Array]) -> Run:
     return run
 
 
-def two(ctx: KernelContext, function: Callable[[Array, Array], Array]) -> Run:
-    """Make the second step of a kernel from a function of two arrays that broadcast as TFLite's do."""
+def each(ctx: KernelContext, function: Callable[[Array], Array]) -> Run:
+    """Make the second step of a kernel from an elementwise function of one array, in blocks."""
+    return one(in_blocks(function, ctx.outputs[0].dtype))
+
+
+def two(ctx: KernelContext, function: Callable[[Array, Array], Array], *, blocks: bool = True) -> Run:
+    """Make the second step of a kernel from an elementwise function of two arrays that broadcast as TFLite's do.
+
+    Args:
+        ctx: The operator.
+        function: The function; it gets arrays of one rank.
+        blocks: Call it block by block. False where it needs to see whole arrays.
+    """
+    if blocks:
+        function = in_blocks(function, ctx.outputs[0].dtype)
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         a, b = inputs[0], inputs[1]

@@ -25,7 +25,7 @@ FloatFunction: TypeAlias = Callable[[Array], Array]
 #: An integer function, called with int64 arrays; its results fit the output's type.
 IntegerFunction: TypeAlias = Callable[..., Array]
 
-# From this number of elements on, a table of 65,536 values pays for itself at the first use.
+# After this number of elements, a table of 65,536 values pays for itself.
 _LARGE = 1 << 15
 
 
@@ -132,11 +132,13 @@ def unary(function: IntegerFunction, source: DTypeLike, target: DTypeLike) -> Ca
     kind, result = np.dtype(source), np.dtype(target)
     unsigned = np.dtype(f"u{kind.itemsize}")
     table: Array | None = function(all_values(kind)).astype(result) if kind.itemsize == 1 else None
+    seen = 0
 
     def run(x: Array) -> Array:
-        nonlocal table
+        nonlocal table, seen
         if table is None:
-            if x.size < _LARGE:
+            seen += x.size
+            if seen < _LARGE:
                 direct: Array = function(x.astype(np.int64)).astype(result)
                 return direct
             table = function(all_values(kind)).astype(result)
@@ -171,13 +173,15 @@ def binary(
     other = np.dtype(source if second is None else second)
     small = first.itemsize == 1 and other.itemsize == 1
     table: Array | None = None
+    seen = 0
 
     def run(a: Array, b: Array) -> Array:
-        nonlocal table
-        if not small or (table is None and np.broadcast(a, b).size < _LARGE):
-            direct: Array = function(a.astype(np.int64), b.astype(np.int64)).astype(result)
-            return direct
+        nonlocal table, seen
         if table is None:
+            seen += np.broadcast(a, b).size
+            if not small or seen < _LARGE:
+                direct: Array = function(a.astype(np.int64), b.astype(np.int64)).astype(result)
+                return direct
             pairs = function(all_values(first)[:, None], all_values(other)[None, :])
             table = np.ascontiguousarray(pairs.astype(result)).reshape(-1)
         high = np.left_shift(a.view(np.uint8), 8, dtype=np.uint16)

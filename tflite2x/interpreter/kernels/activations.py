@@ -9,6 +9,7 @@ from tflite2x.interpreter import lookup
 from tflite2x.interpreter.elementwise import (
     QUANTIZED,
     check_types,
+    each,
     in_double,
     one,
     option,
@@ -47,7 +48,7 @@ def relu(ctx: KernelContext) -> Run:
     lowest, highest = _RELU_BOUNDS[ctx.name]
     if name == "float32":
         low, high = np.float32(lowest), np.float32(highest)
-        return one(quiet(lambda x: np.clip(x, low, high)))
+        return each(ctx, quiet(lambda x: np.clip(x, low, high)))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     if name == "int16":
@@ -64,7 +65,7 @@ def relu(ctx: KernelContext) -> Run:
     def values(x: Array) -> Array:
         return np.minimum(np.maximum(scale(x - source.z) + out.z, minimum), maximum)
 
-    return one(lookup.unary(values, source.dtype, out.dtype))
+    return each(ctx, lookup.unary(values, source.dtype, out.dtype))
 
 
 @kernel(
@@ -79,7 +80,7 @@ def prelu(ctx: KernelContext) -> Run:
     if type_name(alpha) != slope:
         raise ctx.unsupported(f"PRELU of {name} with alpha of {type_name(alpha)}", f"Alpha must be {slope}.")
     if name == "float32":
-        return two(ctx, quiet(lambda x, a: np.where(x >= 0, x, x * a)))
+        return two(ctx, quiet(_slope))
     per_tensor(ctx, source, alpha, out)
     positive = scaler(float(np.float32(source.s) / np.float32(out.s)))
     negative = scaler(float(np.float32(source.s) * np.float32(alpha.s) / np.float32(out.s)))
@@ -92,13 +93,20 @@ def prelu(ctx: KernelContext) -> Run:
     return two(ctx, lookup.binary(values, source.dtype, out.dtype, alpha.dtype))
 
 
+def _slope(x: Array, alpha: Array | np.float32) -> Array:
+    """Multiply what is below zero."""
+    result = np.asarray(x * alpha)
+    np.copyto(result, x, where=x >= 0)
+    return result
+
+
 @kernel("LEAKY_RELU", types=("float32", "int8 -> int8", "uint8 -> uint8", "int16 -> int16"))
 def leaky_relu(ctx: KernelContext) -> Run:
     """LEAKY_RELU (LiteRT activations.cc, reference/leaky_relu.h); two roundings under both contracts."""
     name = check_types(ctx, ("float32", *QUANTIZED))
     alpha = np.float32(option(ctx, "alpha", 0.0))
     if name == "float32":
-        return one(quiet(lambda x: np.where(x > 0, x, x * alpha)))
+        return each(ctx, quiet(lambda x: _slope(x, alpha)))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     if name == "int16":
@@ -112,7 +120,7 @@ def leaky_relu(ctx: KernelContext) -> Run:
         scaled = np.where(value >= 0, identity(value), sign * slope(value))
         return saturate(scaled + out.z, out.dtype)
 
-    return one(lookup.unary(values, source.dtype, out.dtype))
+    return each(ctx, lookup.unary(values, source.dtype, out.dtype))
 
 
 @kernel("ELU", types=("float32", "int8 -> int8"), verified="LiteRT BUILTIN (BUILTIN_REF lacks it)")
@@ -124,7 +132,7 @@ def elu(ctx: KernelContext) -> Run:
     name = check_types(ctx, ("float32", "int8"))
     function = in_double(_elu)
     if name == "float32":
-        return one(function)
+        return each(ctx, function)
     per_tensor(ctx, ctx.input(0), ctx.outputs[0])
     table = lookup.byte_table(function, ctx.input(0), ctx.outputs[0])
     return one(lambda x: lookup.lookup(table, x.view(np.uint8)))
@@ -140,7 +148,7 @@ def hard_swish(ctx: KernelContext) -> Run:
     name = check_types(ctx, ("float32", "int8", "uint8"))
     if name == "float32":
         zero, three, six = np.float32(0), np.float32(3), np.float32(6)
-        return one(quiet(lambda x: x * np.minimum(six, np.maximum(zero, x + three)) / six))
+        return each(ctx, quiet(lambda x: x * np.minimum(six, np.maximum(zero, x + three)) / six))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     hires = np.float32(1 / 128) * np.float32(source.s)
@@ -167,7 +175,7 @@ def hard_swish(ctx: KernelContext) -> Run:
         scaled = shift_right(np.sign(product) * (np.abs(product) >> 15), np.asarray(-out_exponent), bits=16)
         return saturate((scaled + out.z).astype(np.int16), out.dtype)
 
-    return one(lookup.unary(values, source.dtype, out.dtype))
+    return each(ctx, lookup.unary(values, source.dtype, out.dtype))
 
 
 def _multiplier16(real: float) -> tuple[int, int]:

@@ -117,11 +117,23 @@ def _sum(ctx: KernelContext, sign: int) -> Run:
     scale_a, scale_b = scaler(a.s / twice), scaler(b.s / twice)
     scale_out = (scaler if sign > 0 else right_scaler)(twice / ((1 << left_shift) * out.s))
 
-    def values(x: Array, y: Array) -> Array:
-        left, right = scale_a((x - a.z) << left_shift), scale_b((y - b.z) << left_shift)
-        return np.clip(scale_out(left + sign * right) + out.z, low, high)
+    def left(x: Array) -> Array:
+        return scale_a((x - a.z) << left_shift)
 
-    return two(ctx, lookup.binary(values, a.dtype, out.dtype))
+    def right(y: Array) -> Array:
+        return sign * scale_b((y - b.z) << left_shift)
+
+    def finish(total: Array) -> Array:
+        result: Array = scale_out(total)
+        result += out.z
+        np.clip(result, low, high, out=result)
+        return result
+
+    if out.dtype == np.int16:
+        # Each scaled input is a function of 16 bits, and fits int32 as the sum does.
+        table_a, table_b = lookup.unary(left, a.dtype, np.int32), lookup.unary(right, b.dtype, np.int32)
+        return two(ctx, lambda x, y: finish(np.add(table_a(x), table_b(y), dtype=np.int64)).astype(np.int16))
+    return two(ctx, lookup.binary(lambda x, y: finish(left(x) + right(y)), a.dtype, out.dtype))
 
 
 def _power_of_two_sum(

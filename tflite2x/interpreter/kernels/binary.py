@@ -73,7 +73,7 @@ def power(ctx: KernelContext) -> Run:
         inside = np.abs(exact) < 2.0**31
         return np.where(inside, np.where(inside, exact, 0), -(2.0**31)).astype(np.int32)
 
-    return two(ctx, quiet(values))
+    return two(ctx, quiet(values), blocks=False)
 
 
 @kernel("ATAN2", types=("float32", "float64", "float16", "bfloat16"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tflite2x.interpreter.elementwise import one, quiet, type_name
+from tflite2x.interpreter.elementwise import each, one, quiet, type_name
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.registry import kernel
 
@@ -40,7 +40,7 @@ def cast(ctx: KernelContext) -> Run:
         raise ctx.unsupported(f"CAST from {name} to {target}")
     if name == "complex64" and target != "complex64":
         return one(quiet(lambda x: _convert(x.real, dtype)))
-    return one(quiet(lambda x: _convert(x, dtype)))
+    return each(ctx, quiet(lambda x: _convert(x, dtype)))
 
 
 def _convert(x: Array, dtype: np.dtype[Any]) -> Array:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from tflite2x.interpreter import lookup
-from tflite2x.interpreter.elementwise import one, option, per_tensor, quiet, scaler, type_name
+from tflite2x.interpreter.blocks import in_blocks
+from tflite2x.interpreter.elementwise import each, one, option, per_tensor, quiet, scaler, type_name
 from tflite2x.interpreter.fixedpoint import round_half_away, wrap_int32
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.registry import kernel
@@ -68,29 +69,40 @@ def quantize(ctx: KernelContext) -> Run:
 
     if name == "int32":
         return one(lambda x: values(x.astype(np.int64)).astype(out.dtype))
-    return one(lookup.unary(values, source.dtype, out.dtype))
+    return each(ctx, lookup.unary(values, source.dtype, out.dtype))
 
 
 def _from_float(ctx: KernelContext, out: TensorSpec) -> Run:
     low, high = limits(out)
+    finest = float(out.scale.min())
+    nearly_half = np.nextafter(np.float32(0.5), np.float32(0))
+
+    def near(x: Array, scale: Array, zero_point: Array) -> Array:
+        # Half away from zero, for magnitudes below 2**23: adding the float below one half never passes an integer.
+        steps = x / scale
+        steps += np.copysign(nearly_half, steps)
+        np.trunc(steps, out=steps)
+        steps += zero_point
+        np.clip(steps, low, high, out=steps)
+        return steps.astype(out.dtype)
+
+    def far(x: Array, scale: Array, zero_point: Array) -> Array:
+        whole = round_half_away(x / scale)
+        whole = np.where(np.abs(whole) < 2.0**31, whole, np.float32(-(2.0**31))).astype(np.int64)
+        return np.clip(wrap_int32(whole + zero_point.astype(np.int64)), low, high).astype(out.dtype)
+
+    quick, careful = (quiet(in_blocks(function, out.dtype)) for function in (near, far))
 
     def values(x: Array) -> Array:
-        scale = along(out, out.scale, x.ndim)
-        zero_point = along(out, out.zero_point, x.ndim)
-        steps = x / scale
-        highest = float(np.max(np.abs(steps), initial=0))
-        if highest != highest:
+        largest = max(float(x.max(initial=0)), -float(x.min(initial=0)))
+        if largest != largest:
             raise ctx.execution_error("QUANTIZE of NaN", "An integer cannot hold it.")
-        if highest < 2.0**20:  # far from any overflow: a few passes in float32
-            steps = round_half_away(steps)
-            steps += zero_point.astype(np.float32)
-            np.clip(steps, low, high, out=steps)
-            return np.asarray(steps, out.dtype)
-        whole = round_half_away(steps)
-        whole = np.where(np.abs(whole) < 2.0**31, whole, np.float32(-(2.0**31))).astype(np.int64)
-        return np.clip(wrap_int32(whole + zero_point), low, high).astype(out.dtype)
+        function = quick if largest < finest * 2.0**20 else careful
+        zero_point = along(out, out.zero_point, x.ndim).astype(np.float32)
+        result: Array = function(x, along(out, out.scale, x.ndim), zero_point)
+        return result
 
-    return one(quiet(values))
+    return one(values)
 
 
 @kernel(
@@ -118,7 +130,7 @@ def dequantize(ctx: KernelContext) -> Run:
         def real(x: Array) -> Array:
             return (source.s * (x - np.float64(source.z))).astype(np.float32)
 
-        return one(lookup.unary(real, source.dtype, np.float32))
+        return each(ctx, lookup.unary(real, source.dtype, np.float32))
 
     def channels(x: Array) -> Array:
         centered = x.astype(np.int32) - along(source, source.zero_point, x.ndim).astype(np.int32)
@@ -150,4 +162,4 @@ def fake_quant(ctx: KernelContext) -> Run:
         result: Array = round_half_away((clamped - nudged_low) * inverse) * scale + nudged_low
         return result
 
-    return one(quiet(values))
+    return each(ctx, quiet(values))

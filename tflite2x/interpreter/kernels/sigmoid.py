@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.interpreter import gemmlowp, lookup
-from tflite2x.interpreter.elementwise import check_types, in_double, one, option, per_tensor, quiet, scaler, symmetric
+from tflite2x.interpreter.elementwise import (
+    check_types,
+    each,
+    in_double,
+    one,
+    option,
+    per_tensor,
+    quiet,
+    scaler,
+    symmetric,
+)
 from tflite2x.interpreter.fixedpoint import quantize_multiplier, rounding_divide_by_pot, wrap_int32
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.kernels.arithmetic import log2_of
@@ -31,7 +41,7 @@ def logistic(ctx: KernelContext) -> Run:
     """
     name = check_types(ctx, (*_FLOATS, "int8", "uint8", "int16"))
     if name in _FLOATS:
-        return one(in_float32(_logistic32))
+        return each(ctx, in_float32(_logistic32))
     per_tensor(ctx, ctx.input(0), ctx.outputs[0])
     if name == "int16":
         return _int16(ctx, _logistic16, exponents=(0,))
@@ -51,7 +61,7 @@ def tanh(ctx: KernelContext) -> Run:
     """
     name = check_types(ctx, (*_FLOATS, "int8", "uint8", "int16"))
     if name in _FLOATS:
-        return one(in_float32(np.tanh))
+        return each(ctx, in_float32(np.tanh))
     per_tensor(ctx, ctx.input(0), ctx.outputs[0])
     if name == "int16":
         return _int16(ctx, _tanh16, exponents=(0, 1))
@@ -84,13 +94,13 @@ def gelu(ctx: KernelContext) -> Run:
             return result
 
     if name in _FLOATS:
-        return one(in_float32(function))
+        return each(ctx, in_float32(function))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     if name != "int16":
         return _table(ctx, function)
     table = lookup.int16_table(function, source.s, source.z, out.s, out.z)
-    return one(lookup.unary(lambda x: lookup.interpolate(table, x), np.int16, np.int16))
+    return each(ctx, lookup.unary(lambda x: lookup.interpolate(table, x), np.int16, np.int16))
 
 
 def in_float32(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
@@ -139,7 +149,7 @@ def _int16(ctx: KernelContext, function: Callable[[Array], Array], exponents: tu
     def values(x: Array) -> Array:
         return function(wrap_int32(x * multiplier + rounding) >> shift)
 
-    return one(lookup.unary(values, np.int16, np.int16))
+    return each(ctx, lookup.unary(values, np.int16, np.int16))
 
 
 def _interpolated(magnitude: Array, bits: int, beyond: int) -> Array:
@@ -175,7 +185,7 @@ def _micro(ctx: KernelContext, function: Callable[..., Array], fractional_bits: 
         result = np.where(value <= -radius, -128, np.where(value >= radius, 127, result))
         return np.clip(result, -128, 127)
 
-    return one(lookup.unary(values, np.int8, np.int8))
+    return each(ctx, lookup.unary(values, np.int8, np.int8))
 
 
 @functools.cache

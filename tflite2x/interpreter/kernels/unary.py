@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tflite2x.interpreter import gemmlowp, lookup
-from tflite2x.interpreter.elementwise import check_types, in_double, one, per_tensor, quiet, scaler, symmetric
+from tflite2x.interpreter.elementwise import check_types, each, in_double, one, per_tensor, quiet, scaler, symmetric
 from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.registry import kernel
@@ -35,7 +35,7 @@ def absolute(ctx: KernelContext) -> Run:
         magnitude = np.abs(x - source.z)
         return np.clip((magnitude if same else scale(magnitude)) + out.z, info.min, info.max)
 
-    return one(lookup.unary(values, source.dtype, out.dtype))
+    return each(ctx, lookup.unary(values, source.dtype, out.dtype))
 
 
 @kernel("NEG", types=(*_FLOATS, "int8 (plain)", "int16 (plain)", "int32", "int64"))
@@ -49,14 +49,14 @@ def negative(ctx: KernelContext) -> Run:
 def square(ctx: KernelContext) -> Run:
     """SQUARE (LiteRT elementwise.cc)."""
     check_types(ctx, ("float32",))
-    return one(quiet(np.square))
+    return each(ctx, quiet(np.square))
 
 
 @kernel("SIN", "COS", types=("float32", "float16"))
 def sine_cosine(ctx: KernelContext) -> Run:
     """SIN and COS (LiteRT elementwise.cc)."""
     check_types(ctx, ("float32", "float16"))
-    return one(in_double(np.sin if ctx.name == "SIN" else np.cos))
+    return each(ctx, in_double(np.sin if ctx.name == "SIN" else np.cos))
 
 
 @kernel("FLOOR", types=_FLOATS)
@@ -84,7 +84,7 @@ def round_to_even(ctx: KernelContext) -> Run:
 def sign(ctx: KernelContext) -> Run:
     """SIGN (LiteRT sign.cc); NaN stays NaN."""
     check_types(ctx, ("float32", "float64", "int32"))
-    return one(quiet(np.sign))
+    return each(ctx, quiet(np.sign))
 
 
 @kernel("ZEROS_LIKE", types=("float32", "int32", "int64"))
@@ -115,7 +115,7 @@ def logarithm(ctx: KernelContext) -> Run:
 def _by_table(ctx: KernelContext, real: Callable[[Array], Array], quantized: Callable[[Array], Array]) -> Run:
     name = check_types(ctx, ("float32", "int8", "int16"))
     if name == "float32":
-        return one(in_double(real))
+        return each(ctx, in_double(real))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     function = in_double(quantized)
@@ -124,7 +124,7 @@ def _by_table(ctx: KernelContext, real: Callable[[Array], Array], quantized: Cal
         return one(lambda x: lookup.lookup(table, x.view(np.uint8)))
     symmetric(ctx, source, out)
     steps = lookup.int16_table(function, source.s, source.z, out.s, out.z)
-    return one(lookup.unary(lambda x: lookup.interpolate(steps, x), np.int16, np.int16))
+    return each(ctx, lookup.unary(lambda x: lookup.interpolate(steps, x), np.int16, np.int16))
 
 
 def _not_below(ctx: KernelContext, zero_point: int, function: Callable[[Array], Array]) -> Run:
@@ -135,7 +135,7 @@ def _not_below(ctx: KernelContext, zero_point: int, function: Callable[[Array], 
             raise ctx.execution_error(f"{ctx.name} of a negative number")
         return function(x)
 
-    return one(values)
+    return each(ctx, values)
 
 
 @kernel("SQRT", types=_BY_TABLE)
@@ -143,7 +143,7 @@ def sqrt(ctx: KernelContext) -> Run:
     """SQRT (LiteRT elementwise.cc); quantized in float32, the result truncated. Negative numbers are an error there."""
     name = check_types(ctx, ("float32", "int8", "int16"))
     if name == "float32":
-        return one(quiet(np.sqrt))
+        return each(ctx, quiet(np.sqrt))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     info = np.iinfo(out.dtype)
@@ -168,7 +168,7 @@ def rsqrt(ctx: KernelContext) -> Run:
     """
     name = check_types(ctx, ("float32", "int8", "int16"))
     if name == "float32":
-        return one(quiet(lambda x: np.float32(1) / np.sqrt(x)))
+        return each(ctx, quiet(lambda x: np.float32(1) / np.sqrt(x)))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     if name == "int16":
