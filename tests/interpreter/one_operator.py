@@ -159,7 +159,7 @@ def check(
 def check_batch(engine: tflite2x.Interpreter, inputs: Sequence[Value | None]) -> None:
     """Compare a batch of three samples, the second one with its elements in another order, with single runs."""
     live = [v for v in inputs if v is not None and not v.constant]
-    other = [v.array if v.steers else v.array.reshape(-1)[::-1].reshape(v.array.shape) for v in live]
+    other = [v.array if v.steers else _changed(v.array) for v in live]
     samples = [[v.array for v in live], other, [v.array for v in live]]
     singles = [engine.run(s) for s in samples]
     shapes = {tuple(a.shape for a in single) for single in singles}
@@ -170,6 +170,13 @@ def check_batch(engine: tflite2x.Interpreter, inputs: Sequence[Value | None]) ->
         assert len(output) in (1, 3)
         for sample, single in enumerate(singles):
             assert_same(output[sample if len(output) == 3 else 0, ...], single[i])
+
+
+def _changed(array: Array) -> Array:
+    """Return the elements in another order; a single float or bool changes its value (an integer may be an index)."""
+    if array.size == 1 and array.dtype.kind in "fb":
+        return ~array if array.dtype.kind == "b" else (array / 2 + 1).astype(array.dtype)
+    return array.reshape(-1)[::-1].reshape(array.shape)
 
 
 def random_array(rng: np.random.Generator, shape: Sequence[int], dtype: str) -> Array:

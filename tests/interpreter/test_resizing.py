@@ -33,6 +33,16 @@ def test_resize_bilinear(rng, height, width, rows, columns, places, dtype, const
     check("RESIZE_BILINEAR", ResizeBilinearOptions(**places), inputs, [(dtype, ())], tolerance=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int8", "int16"])
+@pytest.mark.parametrize("shape", [(1, 20, 30, 33), (40, 5, 6, 7)])
+def test_resize_bilinear_in_parts(dtype, shape):
+    """Images that are larger than what is computed at a time, and many small ones."""
+    x = random_array(np.random.default_rng(0), shape, dtype)
+    inputs = [Value(x), steering([2 * shape[1] + 3, 3 * shape[2] - 1], True)]
+    options = ResizeBilinearOptions(half_pixel_centers=True)
+    check("RESIZE_BILINEAR", options, inputs, [(dtype, ())], tolerance=1e-6)
+
+
 @cases
 @drawn(rngs, st.integers(1, 70), st.integers(1, 300), PLACES, st.sampled_from(("int8", "uint8", "int16")))
 def test_resize_bilinear_of_long_rows(rng, width, columns, places, dtype):

@@ -34,6 +34,8 @@ from tflite2x.schema.tables import (
     UniqueOptions,
 )
 
+TYPES = ("float32", "int8", "uint8", "int16", "int32", "int64")
+
 
 @cases
 @drawn(rngs, shapes(1, 3, 8), st.data(), st.sampled_from(("float32", "int8", "uint8", "int16", "int32", "int64")))
@@ -57,6 +59,16 @@ def test_unique(rng, size, dtype, long):
     check("UNIQUE", UniqueOptions(idx_out_type=TensorType[kind.upper()]), [Value(x)], [(dtype, (1,)), (kind, ())])
 
 
+@cases
+@drawn(rngs, st.integers(1, 3), st.integers(64, 700), st.integers(1, 4), st.sampled_from(TYPES), st.booleans())
+def test_top_k_of_long_rows(rng, rows, size, k, dtype, ties):
+    x = random_array(rng, (rows, size), dtype)
+    x = (x % 5).astype(dtype) if ties else x
+    if dtype == "float32" and size % 2:
+        x[:, rng.integers(0, size, size - 1 if size % 3 else 5)] = np.nan
+    check("TOPK_V2", TopKV2Options(), [Value(x), steering(k, True)], [(dtype, ()), ("int32", ())])
+
+
 def test_unique_refuses_nan():
     x = np.array([1, np.nan], np.float32)
     model = one_operator("UNIQUE", UniqueOptions(), [Value(x)], [("float32", (2,)), ("int32", (2,))])
@@ -65,7 +77,7 @@ def test_unique_refuses_nan():
 
 
 @cases
-@drawn(rngs, st.integers(1, 40), st.integers(0, 20), st.data(), st.booleans())
+@drawn(rngs, st.one_of(st.integers(1, 40), st.integers(100, 400)), st.integers(0, 40), st.data(), st.booleans())
 def test_non_max_suppression(rng, number, limit, data, soft):
     boxes = rng.uniform(0, 10, (number, 4)).astype(np.float32)
     if data.draw(st.booleans()):
@@ -190,10 +202,17 @@ def test_lsh_projection(rng, rows, bits, entries, width, dtype, form, weighted):
     check("LSH_PROJECTION", LSHProjectionOptions(type=form), inputs, [("int32", ())])
 
 
-def test_fingerprints_of_known_keys():
-    """Values of FarmHash's own definition for lengths of every branch, as LiteRT's library computes them."""
+@pytest.mark.parametrize("length", [*range(1, 20), 31, 32, 33, 63, 64, 65, 127, 128, 129, 200])
+def test_fingerprints_do_not_depend_on_other_keys(length):
+    """All keys are hashed at once; LSH_PROJECTION above compares the values with LiteRT's."""
+    keys = np.random.default_rng(length).integers(0, 256, (5, length), dtype=np.uint8)
+    together = fingerprint64(keys)
+    assert together.tolist() == [int(fingerprint64(key[None])[0]) for key in keys]
+    assert len(set(together.tolist())) == len({key.tobytes() for key in keys})
+
+
+def test_fingerprint_of_the_empty_key():
     assert int(fingerprint64(np.zeros((1, 0), np.uint8))[0]) == 0x9AE16A3B2F90404F
-    assert fingerprint64(np.zeros((2, 100), np.uint8)).shape == (2,)
 
 
 @cases

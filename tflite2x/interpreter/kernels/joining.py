@@ -27,6 +27,7 @@ from tflite2x.interpreter.kernels.layout import (
     require_same_quantization,
     sample_count,
 )
+from tflite2x.interpreter.lookup import lookup
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import ActivationFunctionType, TensorType
 
@@ -99,7 +100,7 @@ def concatenation(ctx: KernelContext) -> Run:
             return [np.stack([over_samples(a, count) for a in arrays], 1)]
         where = find_axis(ctx, axis, arrays[0].ndim - 1)
         _require_equal_shapes(ctx, arrays, where)
-        parts = [a if t is None else t[a] for a, t in zip(arrays, tables, strict=True)]
+        parts = [a if t is None else lookup(t, a) for a, t in zip(arrays, tables, strict=True)]
         return [np.concatenate([over_samples(a, count) for a in parts], where + 1)]
 
     return run

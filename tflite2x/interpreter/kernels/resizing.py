@@ -8,7 +8,7 @@ internal/reference/resize_nearest_neighbor.h. Images are [batch, height, width, 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tflite2x.interpreter.kernels.layout import MOVED, given, integers
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import TensorType
 
+_PART = 1 << 15  # output elements that are computed at a time
 _FRACTION = 1 << 10  # positions and weights of the integer kernel count 1024ths
 
 
@@ -57,17 +58,43 @@ def _interpolate_float(x: Array, height: int, width: int, align: bool, half: boo
     x0, x1, dx = _float_positions(x.shape[3], width, align, half)
     one = np.float32(1)
     dy, dx = dy[:, None, None], dx[:, None]
-    upper = np.take(x, y0, 2) * (one - dy)
-    lower = np.take(x, y1, 2) * dy
-    # The four corners are weighted and added in LiteRT's order, so that the roundings agree.
-    result = np.take(upper, x0, 3) * (one - dx)
-    result += np.take(lower, x0, 3) * (one - dx)
-    result += np.take(upper, x1, 3) * dx
-    result += np.take(lower, x1, 3) * dx
-    if x.dtype == np.uint8:
-        result += np.float32(0.5)
-        result = result.astype(np.uint8)
-    return np.asarray(result)
+
+    def part(images: Array, rows: slice) -> Array:
+        upper = np.multiply(np.take(images, y0[rows], 1), one - dy[rows], dtype=np.float32)
+        lower = np.multiply(np.take(images, y1[rows], 1), dy[rows], dtype=np.float32)
+        # The four corners are weighted and added in LiteRT's order, so that the roundings agree.
+        result = np.take(upper, x0, 2)
+        result *= one - dx
+        for source, columns, weight in ((lower, x0, one - dx), (upper, x1, dx), (lower, x1, dx)):
+            corner = np.take(source, columns, 2)
+            corner *= weight
+            result += corner
+        if x.dtype == np.uint8:
+            result += np.float32(0.5)
+        return result
+
+    return _in_parts(x, height, width, part)
+
+
+def _in_parts(x: Array, height: int, width: int, part: Callable[[Array, slice], Array]) -> Array:
+    """Compute an output of ``height`` x ``width`` pixels in parts that fit into the processor's cache.
+
+    Args:
+        x: Images [N, batch, height, width, channels].
+        height: Rows of the output.
+        width: Columns of the output.
+        part: Computes some rows of the output for some images; the result is cast to the type of ``x``.
+    """
+    images = x.reshape(-1, *x.shape[2:])
+    result = np.empty((len(images), height, width, x.shape[4]), x.dtype)
+    row = max(1, width * x.shape[4])
+    rows = min(height, max(1, _PART // row))
+    group = max(1, _PART // (row * height))
+    for i in range(0, len(images), group):
+        for j in range(0, height, rows):
+            block = slice(j, j + rows)
+            result[i : i + group, block] = part(images[i : i + group], block)
+    return result.reshape(*x.shape[:2], height, width, x.shape[4])
 
 
 @functools.lru_cache(maxsize=64)
@@ -91,15 +118,23 @@ def _interpolate_integer(x: Array, height: int, width: int, align: bool, half: b
     y0, y1, dy = _integer_positions(x.shape[2], height, align, half)
     x0, x1, dx = _integer_positions(x.shape[3], width, align, half)
     dy, dx = dy.astype(wide)[:, None, None], dx.astype(wide)[:, None]
-    rows = np.take(x, y0, 2) * (_FRACTION - dy) + np.take(x, y1, 2) * dy
-    total = np.take(rows, x0, 3) * (_FRACTION - dx) + np.take(rows, x1, 3) * dx
-    # Division by 2**20, halves away from zero: for negative values a shift of the negated sum, negated.
-    negative = total < 0
-    np.negative(total, where=negative, out=total)
-    total += 1 << 19
-    total >>= 20
-    np.negative(total, where=negative, out=total)
-    return np.asarray(total, x.dtype)
+    sign = np.dtype(wide).itemsize * 8 - 1
+
+    def part(images: Array, rows: slice) -> Array:
+        lines = np.multiply(np.take(images, y0[rows], 1), _FRACTION - dy[rows], dtype=wide)
+        lines += np.multiply(np.take(images, y1[rows], 1), dy[rows], dtype=wide)
+        total = np.take(lines, x0, 2)
+        total *= _FRACTION - dx
+        other = np.take(lines, x1, 2)
+        other *= dx
+        total += other
+        # Division by 2**20, halves away from zero: add half, for negative sums half less one, and round down.
+        total += total >> sign
+        total += 1 << 19
+        total >>= 20
+        return total
+
+    return _in_parts(x, height, width, part)
 
 
 @functools.lru_cache(maxsize=64)

@@ -11,6 +11,8 @@ from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.kernels.layout import given, integer, single_sample
 from tflite2x.interpreter.registry import kernel
 
+_SELECTED = 64  # rows this many times longer than k are not sorted whole
+
 
 @kernel("TOPK_V2", types=("float32", "int8", "uint8", "int16", "int32", "int64"))
 def top_k(ctx: KernelContext) -> Run:
@@ -26,11 +28,24 @@ def top_k(ctx: KernelContext) -> Run:
         x, k = given(inputs[0]), integer(ctx, given(inputs[1]), "k")
         if x.ndim < 2 or k > x.shape[-1]:
             raise ctx.execution_error(f"the largest {k} of a tensor of shape {list(x.shape[1:])}")
-        # A stable ascending sort of the negated values; for integers ~x, which cannot overflow. NumPy puts NaN last.
-        order = np.argsort(-x if x.dtype.kind == "f" else ~x, axis=-1, kind="stable")[..., : max(k, 0)]
+        # In ascending order of the negated values; for integers ~x, which cannot overflow. NumPy puts NaN last.
+        order = _first_places(-x if x.dtype.kind == "f" else ~x, max(k, 0))
         return [np.take_along_axis(x, order, -1), order.astype(index_type)]
 
     return run
+
+
+def _first_places(x: Array, k: int) -> Array:
+    """Return the places of the k smallest values of each row, smallest first, the first of equal ones first."""
+    if 0 < k <= x.shape[-1] // _SELECTED:
+        # Long rows: only what is not above the k-th value needs sorting.
+        rows = x.reshape(-1, x.shape[-1])
+        last = np.partition(rows, k - 1, axis=-1)[:, k - 1 : k]
+        if not (last != last).any():  # NaN is among the first k
+            candidates = [np.flatnonzero(part) for part in rows <= last]
+            places = [c[np.argsort(row[c], kind="stable")[:k]] for row, c in zip(rows, candidates, strict=True)]
+            return np.reshape(places, (*x.shape[:-1], k))
+    return np.argsort(x, axis=-1, kind="stable")[..., :k]
 
 
 @kernel("UNIQUE", types=("float32", "int8", "uint8", "int16", "int32", "int64"))

@@ -17,6 +17,9 @@ from tflite2x.interpreter.kernels.layout import given, integer, single_sample
 from tflite2x.interpreter.registry import kernel
 from tflite2x.interpreter.stdheap import pop_heap, push_heap
 
+Boxes = Array | Sequence[int]
+_BLOCK = 128  # boxes that are compared with each other at a time
+
 
 @kernel("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", types=("float32 -> int32",))
 def non_max_suppression(ctx: KernelContext) -> Run:
@@ -64,19 +67,24 @@ def _choose(
     low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
     area = (high[:, 0] - low[:, 0]) * (high[:, 1] - low[:, 1])
     scale = np.float32(-0.5 / sigma) if sigma > 0 else np.float32(0)
+    candidates = np.flatnonzero(scores > np.float32(threshold))
+    distinct = len(np.unique(scores[candidates])) == len(candidates)
+    if sigma <= 0 and overlap <= 1 and distinct and bool(np.all((area > 0) & np.isfinite(area))):
+        chosen = _choose_in_order(candidates[np.argsort(-scores[candidates])], low, high, area, limit, overlap)
+        return chosen, scores[chosen].tolist()
     queue: list[tuple[float, int, int]] = []  # score, box, number of chosen boxes it was compared with
-    for i in np.flatnonzero(scores > np.float32(threshold)):
+    for i in candidates:
         queue.append((float(scores[i]), int(i), 0))
         push_heap(queue, _first)
     size = min(len(queue), limit)
-    chosen: list[int] = []
+    chosen = []
     kept: list[float] = []
     while len(chosen) < size and queue:
         pop_heap(queue, _first)
         original, box, begin = queue.pop()
         score, suppressed = original, False
         if len(chosen) > begin:
-            ious = _overlaps(low, high, area, box, chosen[begin:][::-1])
+            ious = _overlaps(low, high, area, [box], chosen[begin:][::-1])[0]
             hard = np.flatnonzero(ious >= np.float32(overlap))
             stop = int(hard[0]) if hard.size else len(ious)
             suppressed = bool(hard.size)
@@ -100,14 +108,33 @@ def _choose(
     return chosen, kept
 
 
+def _choose_in_order(order: Array, low: Array, high: Array, area: Array, limit: int, overlap: float) -> list[int]:
+    """Return the chosen boxes where scores are distinct, so that no queue has to tell which of equal ones is next."""
+    chosen: list[int] = []
+    for begin in range(0, len(order), _BLOCK):
+        block = order[begin : begin + _BLOCK]
+        block = block[np.all(_overlaps(low, high, area, block, chosen) < np.float32(overlap), axis=1)]
+        clash = _overlaps(low, high, area, block, block) >= np.float32(overlap)
+        dropped = np.zeros(len(block), np.bool_)
+        for i, box in enumerate(block):
+            if dropped[i]:
+                continue
+            if len(chosen) >= limit:
+                return chosen
+            chosen.append(int(box))
+            dropped |= clash[i]
+    return chosen
+
+
 def _first(entry: tuple[float, int, int]) -> float:
     return entry[0]
 
 
-def _overlaps(low: Array, high: Array, area: Array, box: int, others: list[int]) -> Array:
-    """Return intersection over union of one box with others, float32; 0 where a box has no area."""
-    size = np.minimum(high[box], high[others]) - np.maximum(low[box], low[others])
-    common = np.maximum(size[:, 0], np.float32(0)) * np.maximum(size[:, 1], np.float32(0))
+def _overlaps(low: Array, high: Array, area: Array, some: Boxes, others: Boxes) -> Array:
+    """Return intersection over union of each with each box, float32; 0 where a box has no area."""
+    a, b = np.asarray(some, np.intp)[:, None], np.asarray(others, np.intp)[None]
+    size = np.minimum(high[a], high[b]) - np.maximum(low[a], low[b])
+    common = np.maximum(size[..., 0], np.float32(0)) * np.maximum(size[..., 1], np.float32(0))
     with np.errstate(all="ignore"):
-        ious = common / (area[box] + area[others] - common)
-    return np.where((area[box] <= 0) | (area[others] <= 0), np.float32(0), ious)
+        ious = common / (area[a] + area[b] - common)
+    return np.where((area[a] <= 0) | (area[b] <= 0), np.float32(0), ious)
