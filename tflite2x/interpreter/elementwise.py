@@ -160,16 +160,12 @@ def each(ctx: KernelContext, function: Callable[[Array], Array]) -> Run:
     return one(in_blocks(function, ctx.outputs[0].dtype))
 
 
-def two(ctx: KernelContext, function: Callable[[Array, Array], Array], *, blocks: bool = True) -> Run:
-    """Make the second step of a kernel from an elementwise function of two arrays that broadcast as TFLite's do.
+def two(ctx: KernelContext, function: Callable[[Array, Array], Array]) -> Run:
+    """Make the second step of a kernel from an elementwise function of two arrays, in blocks.
 
-    Args:
-        ctx: The operator.
-        function: The function; it gets arrays of one rank.
-        blocks: Call it block by block. False where it needs to see whole arrays.
+    The arrays broadcast as TFLite's do; the function gets them with one rank.
     """
-    if blocks:
-        function = in_blocks(function, ctx.outputs[0].dtype)
+    function = in_blocks(function, ctx.outputs[0].dtype)
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         a, b = inputs[0], inputs[1]

@@ -63,17 +63,27 @@ def power(ctx: KernelContext) -> Run:
     if name == "float32":
         return two(ctx, in_double(np.power))
 
-    def values(a: Array, b: Array) -> Array:
-        if np.any(b < 0):
-            raise ctx.execution_error("POW of int32 with a negative exponent", "Exponents must be at least 0.")
-        if a.shape[1:] != b.shape[1:] and b[0].size == 1:
-            wrapped = np.power(a.astype(np.int64), b.astype(np.int64)).astype(np.int32)  # int64 wraps, too: same bits
-            return np.where(b >= 1, wrapped, np.int32(1))
+    def wrapped(a: Array, b: Array) -> Array:
+        powers = np.power(a.astype(np.int64), b.astype(np.int64))  # int64 wraps, too: the same lower bits
+        return np.where(b >= 1, powers.astype(np.int32), np.int32(1))
+
+    def truncated(a: Array, b: Array) -> Array:
         exact = np.power(a.astype(np.float64), b)
         inside = np.abs(exact) < 2.0**31
         return np.where(inside, np.where(inside, exact, 0), -(2.0**31)).astype(np.int32)
 
-    return two(ctx, quiet(values), blocks=False)
+    one_exponent, many_exponents = two(ctx, quiet(wrapped)), two(ctx, quiet(truncated))
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        a, b = inputs[0], inputs[1]
+        assert a is not None
+        assert b is not None
+        if np.any(b < 0):
+            raise ctx.execution_error("POW of int32 with a negative exponent", "Exponents must be at least 0.")
+        # LiteRT looks at the shapes before it aligns the ranks.
+        return (one_exponent if a.shape[1:] != b.shape[1:] and b[0].size == 1 else many_exponents)(inputs)
+
+    return run
 
 
 @kernel("ATAN2", types=("float32", "float64", "float16", "bfloat16"))
