@@ -121,7 +121,7 @@ def scatter_nd(ctx: KernelContext) -> Run:
         rows = np.arange(count)[:, None]
         places = places.reshape(len(places), -1)
         index = (rows, over_samples(places, count))
-        values = over_samples(updates.reshape(len(updates), -1, *shape[depth:]), count)
+        values = over_samples(updates.reshape(len(updates), places.shape[1], *shape[depth:]), count)
         ordered = np.sort(places, axis=1)
         if np.any(ordered[:, 1:] == ordered[:, :-1]):
             np.add.at(result, index, values)

@@ -154,7 +154,8 @@ def transpose(ctx: KernelContext) -> Run:
         order = [find_axis(ctx, a, rank, "permuted dimension") for a in axes]
         if sorted(order) != list(range(rank)):
             raise ctx.execution_error(f"{axes} is no permutation of the {rank} dimensions")
-        return [own(x.transpose(0, *(a + 1 for a in order)))]
+        # A view would make whatever comes next walk through memory in large steps, more than once.
+        return [own(np.ascontiguousarray(x.transpose(0, *(a + 1 for a in order))))]
 
     return run
 
