@@ -120,7 +120,8 @@ def test_fake_quant(shape: Any, rng: Any, low: float, high: float, bits: int) ->
 
 
 NUMBERS = [
-    "float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "bool", "complex64",
+    "float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "bool",
+    "complex64",
 ]  # fmt: skip
 
 
