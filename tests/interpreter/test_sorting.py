@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flatbuffers import flexbuffers
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
@@ -22,8 +21,9 @@ from tests.interpreter.one_operator import (
     shapes,
     steering,
 )
-from tflite2x.errors import ExecutionError
+from tflite2x.errors import ExecutionError, Tflite2xError
 from tflite2x.interpreter.farmhash import fingerprint64
+from tflite2x.schema import flexbuffers
 from tflite2x.schema.enums import LSHProjectionType, TensorType
 from tflite2x.schema.tables import (
     LSHProjectionOptions,
@@ -101,21 +101,6 @@ def test_non_max_suppression(rng, number, limit, data, soft):
         check("NON_MAX_SUPPRESSION_V4", NonMaxSuppressionV4Options(), inputs, outputs)
 
 
-def _detection_options(**values):
-    builder = flexbuffers.Builder()
-    with builder.Map():
-        for key in sorted(values):
-            value = values[key]
-            builder.Key(key)
-            if isinstance(value, bool):
-                builder.Bool(value)
-            elif isinstance(value, float):
-                builder.Float(value)
-            else:
-                builder.Int(value)
-    return bytes(builder.Finish())
-
-
 @cases
 @drawn(
     rngs,
@@ -130,18 +115,20 @@ def _detection_options(**values):
     st.sampled_from([0.0, 0.3, 0.6]),
 )
 def test_detection_postprocess(rng, number, classes, limit, each, regular, background, quantized, ties, threshold):
-    options = _detection_options(
-        max_detections=limit,
-        max_classes_per_detection=each,
-        detections_per_class=int(rng.integers(1, 6)),
-        use_regular_nms=regular,
-        nms_score_threshold=threshold,
-        nms_iou_threshold=0.4,
-        num_classes=classes,
-        y_scale=10.0,
-        x_scale=10.0,
-        h_scale=5.0,
-        w_scale=5.0,
+    options = flexbuffers.encode(
+        {
+            "max_detections": limit,
+            "max_classes_per_detection": each,
+            "detections_per_class": int(rng.integers(1, 6)),
+            "use_regular_nms": regular,
+            "nms_score_threshold": threshold,
+            "nms_iou_threshold": 0.4,
+            "num_classes": classes,
+            "y_scale": 10.0,
+            "x_scale": 10.0,
+            "h_scale": 5.0,
+            "w_scale": 5.0,
+        }
     )
     columns = classes + background
     if quantized:
@@ -209,6 +196,19 @@ def test_fingerprints_do_not_depend_on_other_keys(length):
     together = fingerprint64(keys)
     assert together.tolist() == [int(fingerprint64(key[None])[0]) for key in keys]
     assert len(set(together.tolist())) == len({key.tobytes() for key in keys})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(b"\x00\x01", "not a FlexBuffer"), (flexbuffers.encode([1]), "no map"), (flexbuffers.encode({}), "nms_iou")],
+)
+def test_detection_options_that_are_none(options, message):
+    inputs = [Value(np.zeros((1, 2, 4), np.float32)), Value(np.zeros((1, 2, 2), np.float32))]
+    inputs.append(Value(np.ones((2, 4), np.float32), True))
+    outputs = [("float32", (1,))] * 4
+    model = one_operator("TFLite_Detection_PostProcess", None, inputs, outputs, custom_options=options)
+    with pytest.raises(Tflite2xError, match=rf"TFLite_Detection_PostProcess.*{message}"):
+        tflite2x.Interpreter(model).run([v.array for v in inputs[:2]])
 
 
 def test_fingerprint_of_the_empty_key():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tflite2x.errors import FormatError
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.layout import given, single_sample
 from tflite2x.interpreter.registry import kernel
@@ -75,12 +76,14 @@ def detection_postprocess(ctx: KernelContext) -> Run:
 
 
 def _read_options(ctx: KernelContext) -> _Options:
-    from flatbuffers import flexbuffers
+    from tflite2x.schema import flexbuffers
 
     try:
-        found: dict[str, Any] = dict(flexbuffers.Loads(bytes(ctx.op.custom_options or b"")))
-    except Exception as error:
-        raise ctx.unsupported(f"custom options are no flexbuffer map: {error}") from error
+        found: Any = flexbuffers.decode(ctx.op.custom_options or b"")
+    except FormatError as error:
+        raise error.at(ctx.op.where) from None
+    if not isinstance(found, dict):
+        raise ctx.unsupported("the custom options are no map")
     scales = np.array([found.get(f"{name}_scale", 0) for name in "yxhw"], np.float32)
     return _Options(
         max_detections=int(found.get("max_detections", 0)),
