@@ -334,3 +334,44 @@ def test_fixed_point_tables_approximate_the_functions():
     x = np.arange(-32768, 32768) / 4096
     assert np.abs(logistic_table(3) / 32768 - 1 / (1 + np.exp(-x))).max() < 2e-4
     assert np.abs(tanh_table(3) / 32768 - np.tanh(x)).max() < 4e-4
+
+
+@cases
+@given(rngs, st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3), st.tuples(CLIPS, CLIPS))
+def test_eight_bit_gates(rng, n_input, n_cell, n_output, batch, clips):
+    model = tflite2x.Model.new()
+    graph = model.main
+
+    def scale(low, high):
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+    def matrix(name, size):
+        return graph.add_constant(name, quantized(rng, size), scale=scale(1e-3, 3e-2))
+
+    def vector(name, size, dtype, low):
+        return graph.add_constant(name, rng.integers(-low, low, size).astype(dtype), scale=scale(1e-5, 1e-3))
+
+    x = graph.add_input("x", (batch, n_input), "int8", scale=scale(1e-3, 1e-1), zero_point=int(rng.integers(-128, 128)))
+    out = {"scale": scale(1e-3, 2e-2), "zero_point": int(rng.integers(-128, 128))}
+    inputs = [
+        x,
+        None, *(matrix(f"w{g}", (n_cell, n_input)) for g in "fco"),
+        None, *(matrix(f"r{g}", (n_cell, n_output)) for g in "fco"),
+        None, None, None,
+        None, *(vector(f"b{g}", (n_cell,), "int32", 10000) for g in "fco"),
+        matrix("proj", (n_output, n_cell)),
+        vector("projb", (n_output,), "int32", 10000),
+        state(graph, "h", (batch, n_output), "int8", **out),
+        state(graph, "c", (batch, n_cell), "int16", scale=2.0**-15),
+        None, *(vector(f"n{g}", (n_cell,), "int16", 32767) for g in "fco"),
+    ]  # fmt: skip
+    y = graph.add_tensor("y", (batch, n_output), "int8", **out)
+    options = LSTMOptions(fused_activation_function=ActivationFunctionType.TANH, cell_clip=clips[0], proj_clip=clips[1])
+    operator = graph.add_operator("LSTM", inputs, [y], options)
+    operator.intermediates = tuple(
+        graph.add_tensor(f"i{i}", (), "int8", scale=scale(1e-3, 1e-1), zero_point=int(rng.integers(-20, 20)))
+        for i in range(12)
+    )
+    graph.set_outputs([y])
+    # Where expf or tanhf of the C library do not round correctly, a result may differ by one.
+    compare(model, [[quantized(rng, (batch, n_input))] for _ in range(3)], flips=0.1)

@@ -73,6 +73,8 @@ def bidirectional(ctx: KernelContext) -> Run:
     """BIDIRECTIONAL_SEQUENCE_RNN: one cell along the time axis and one against it.
 
     Input 9 is a second input of both cells if there are weights for it, and else the input of the backward cell.
+    Two peculiarities of bidirectional_sequence_rnn.cc are kept: without time_major the backward cell reads input 0 in
+    any case, and with time_major a hybrid cell runs over the sequence as often as it has steps.
     """
     if len(ctx.inputs) != 12:
         raise ctx.unsupported(f"{len(ctx.inputs)} inputs; a bidirectional RNN has 12")
@@ -81,16 +83,18 @@ def bidirectional(ctx: KernelContext) -> Run:
         raise ctx.unsupported(f"{len(ctx.outputs)} outputs; with merge_outputs = {merge} there are {2 - merge}")
     forward, backward = _cell(ctx, 1, aux=10), _cell(ctx, 5, aux=11, forward=False)
     linked = ctx.optional(10) is not None
-    axis = 1 if ctx.options.time_major else 2
+    time_major = bool(ctx.options.time_major)
+    axis = 1 if time_major else 2
+    repeated = time_major and ctx.input(1).type != TensorType.FLOAT32
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         x = np.moveaxis(required(inputs, 0), axis, 0)
         second = None if inputs[9] is None else np.moveaxis(inputs[9], axis, 0)
         aux = second if linked else None
-        results = [
-            forward(x, aux, inputs),
-            backward(x if linked or second is None else second, aux, inputs),
-        ]
+        back = x if linked or second is None or not time_major else second
+        results: list[Array] = []
+        for _ in range(len(x) if repeated else 1):
+            results = [forward(x, aux, inputs), backward(back, aux, inputs)]
         results = [np.moveaxis(result, 0, axis) for result in results]
         return [np.concatenate(results, axis=-1)] if merge else results
 

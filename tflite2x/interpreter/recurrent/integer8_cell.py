@@ -2,7 +2,8 @@
 """The fully quantized LSTM cell with 8-bit gates (int8x8_8): coupled input gate, layer normalization, projection.
 
 Sources: LiteRT ``lstm.cc`` (PopulateQuantizedLstmParams8x8_8), ``lstm_eval.cc`` (LstmStepInteger8x8_8) and
-``internal/reference/portable_tensor_utils.cc``.
+``internal/reference/portable_tensor_utils.cc``. Its activations go through the C library's ``expf`` and ``tanhf``, so
+that single results may differ by one where those do not round correctly.
 """
 
 from __future__ import annotations
@@ -132,12 +133,14 @@ class Integer8Cell:
 
 
 def _sigmoid(x: Int64) -> Int64:
-    value = f32(1) / (f32(1) + np.exp(-(x.astype(np.float32) * f32(2.0**-12))))
+    # The C library rounds correctly, NumPy's float32 version does not.
+    power = np.exp(-(x * 2.0**-12)).astype(np.float32)
+    value = f32(1) / (f32(1) + power)
     return clip16((value * f32(32768)).astype(np.int64))
 
 
 def _tanh(x: Int64, unit: float) -> Int64:
-    value = np.tanh((x * unit).astype(np.float32))
+    value = np.tanh(x * unit).astype(np.float32)
     return clip16((value * f32(32768)).astype(np.int64))
 
 
