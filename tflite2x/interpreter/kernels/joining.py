@@ -37,7 +37,7 @@ def pack(ctx: KernelContext) -> Run:
     """PACK: join tensors of one shape along a new axis."""
     specs = [ctx.input(i) for i in range(len(ctx.inputs))]
     require_same_quantization(ctx, ctx.outputs[0], *specs)
-    axis = int(ctx.options.axis)
+    axis = int(getattr(ctx.options, "axis", 0))
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         arrays = [given(a) for a in inputs]
@@ -53,7 +53,7 @@ def pack(ctx: KernelContext) -> Run:
 def unpack(ctx: KernelContext) -> Run:
     """UNPACK: one output per index along an axis, which disappears."""
     require_same_quantization(ctx, ctx.input(0), *ctx.outputs)
-    axis = int(ctx.options.axis)
+    axis = int(getattr(ctx.options, "axis", 0))
     own = owned(ctx)
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:

@@ -65,7 +65,7 @@ def pad(ctx: KernelContext) -> Run:
 @kernel("MIRROR_PAD", types=MOVED)
 def mirror_pad(ctx: KernelContext) -> Run:
     """MIRROR_PAD: surround with the tensor's own reflection, with (SYMMETRIC) or without (REFLECT) the border."""
-    mode = ctx.options.mode
+    mode = getattr(ctx.options, "mode", 0)
     if mode not in (MirrorPadMode.REFLECT, MirrorPadMode.SYMMETRIC):
         raise ctx.unsupported(f"unknown mode {mode!r}")
     offset = 1 if mode == MirrorPadMode.REFLECT else 0

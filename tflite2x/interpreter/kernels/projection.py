@@ -22,7 +22,7 @@ def lsh_projection(ctx: KernelContext) -> Run:
     An entry is one index of the first dimension; its bytes follow the four bytes of the seed. The DENSE form returns
     the bits, the SPARSE form one number per row of seeds, with the row's number above its bits.
     """
-    form = ctx.options.type
+    form = getattr(ctx.options, "type", 0)
     if form not in (LSHProjectionType.SPARSE, LSHProjectionType.DENSE):
         raise ctx.unsupported(f"projection type {form!r}")
     ctx.input(0)
@@ -70,8 +70,8 @@ def skip_gram(ctx: KernelContext) -> Run:
 
     As in LiteRT, a first word behind white space is lost, unless it is the only one, which keeps its white space.
     """
-    options = ctx.options
-    size, skip, shorter = int(options.ngram_size), int(options.max_skip_size), bool(options.include_all_ngrams)
+    names = ("ngram_size", "max_skip_size", "include_all_ngrams")
+    size, skip, shorter = (int(getattr(ctx.options, name, 0)) for name in names)
     ctx.input(0)
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
@@ -100,7 +100,7 @@ def _words(text: bytes) -> list[bytes]:
     return [*words, text[begin:]] if len(text) > begin else words
 
 
-def _grams(words: Sequence[bytes], size: int, skip: int, shorter: bool) -> Iterator[bytes]:
+def _grams(words: Sequence[bytes], size: int, skip: int, shorter: int) -> Iterator[bytes]:
     """Yield n-grams in LiteRT's order: for each beginning the longest continuations first."""
 
     def grow(gram: tuple[bytes, ...], last: int) -> Iterator[bytes]:

@@ -212,7 +212,7 @@ def reverse_sequence(ctx: KernelContext) -> Run:
     """REVERSE_SEQUENCE: reverse the first ``seq_lengths[b]`` entries along one axis, for each b along another."""
     ctx.input(0)
     ctx.input(1)
-    seq_dim, batch_dim = int(ctx.options.seq_dim), int(ctx.options.batch_dim)
+    seq_dim, batch_dim = int(getattr(ctx.options, "seq_dim", 0)), int(getattr(ctx.options, "batch_dim", 0))
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         x, lengths = given(inputs[0]), given(inputs[1])

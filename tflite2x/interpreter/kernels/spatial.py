@@ -64,7 +64,7 @@ def depth_to_space(ctx: KernelContext) -> Run:
 
 def _block_size(ctx: KernelContext) -> int:
     ctx.input(0)
-    block = int(ctx.options.block_size)
+    block = int(getattr(ctx.options, "block_size", 0))
     if block <= 0:
         raise ctx.unsupported(f"block size {block}")
     return block
