@@ -192,7 +192,7 @@ def test_own_models_against_the_oracle(models: Path, name: str) -> None:
     model = tflite2x.load(path)
     shape = model.main.inputs[0].shape
     names = model.main.inputs[0].name, model.main.outputs[0].name
-    quantized = [op.outputs[0].quantization for op in model.main.operators if op.name == "QUANTIZE"][0]
+    quantized = next(op.outputs[0].quantization for op in model.main.operators if op.name == "QUANTIZE")
     real = [op.inputs[0].quantization for op in model.main.operators if op.name == "DEQUANTIZE"][-1]
     assert quantized is not None
     assert real is not None

@@ -68,7 +68,7 @@ def test_swapped_interface_is_refused_without_running() -> None:
 def test_a_claim_in_lsb_is_checked_per_operator() -> None:
     model = chain(float_io=False)
     wrong = OneWeight(claim=Claim(1, "for the test"))
-    with pytest.raises(CheckFailedError, match="claimed at most 1 LSB per operator .*layer2"):
+    with pytest.raises(CheckFailedError, match=r"claimed at most 1 LSB per operator .*layer2"):
         Pipeline([wrong]).run(model, Verify())
     generous = OneWeight(claim=Claim(255, "for the test"))
     report = Pipeline([generous]).run(chain(float_io=False), Verify())

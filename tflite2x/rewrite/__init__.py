@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tflite2x.rewrite.base import Candidate as Candidate
     from tflite2x.rewrite.base import Pass as Pass
     from tflite2x.rewrite.group import Group as Group
     from tflite2x.rewrite.interface import InterfaceChange as InterfaceChange
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
     from tflite2x.rewrite.report import Report as Report
     from tflite2x.rewrite.result import Claim as Claim
     from tflite2x.rewrite.result import PassResult as PassResult
+    from tflite2x.rewrite.rule import PatternPass as PatternPass
 
 _HOME = {
+    "Candidate": "base",
     "CheckFailedError": "pipeline",
     "Claim": "result",
     "Group": "group",
     "InterfaceChange": "interface",
     "Pass": "base",
     "PassResult": "result",
+    "PatternPass": "rule",
     "Pipeline": "pipeline",
     "Report": "report",
     "register_pass": "registry",

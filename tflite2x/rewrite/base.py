@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from tflite2x.ir import Model
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A place that a pass looked at.
+
+    Attributes:
+        where: The place in the model before the pass.
+        replaced: Whether the pass rewrites there.
+        reason: What it did there, or the condition that failed and the values that it saw.
+    """
+
+    where: str
+    replaced: bool
+    reason: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Pass(ABC):
     """One rewrite of a model, in place.
@@ -65,6 +80,12 @@ class Pass(ABC):
                 raise self.error(f"the pass left a broken graph: {error}") from error
         self.ensures(model, result)
         return result
+
+    def candidates(self, model: Model) -> list[Candidate]:
+        """Return every place that the pass looks at and what it does there; ``model`` is not changed."""
+        result = self(model.clone())
+        found = [Candidate(r.where, True, r.what) for r in result.replaced]
+        return found + [Candidate(left.where, False, left.reason) for left in result.left_alone]
 
     def error(self, what: str, *, where: str = "", hint: str = "") -> PassError:
         """Make the error of this pass; the caller raises it."""

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Putting a replacement in the place of a match."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tflite2x.rewrite.matcher import Match, Refusal
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Operator, Subgraph, Tensor
+    from tflite2x.rewrite.builder import Builder
+
+
+def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Builder) -> list[Operator]:
+    """Let ``values`` take the place of the matched outputs, and remove the matched operators.
+
+    The tensors of the matched outputs stay wherever possible, with their names: new operators compute them from now on.
+    A value that exists already takes over the users instead.
+
+    Returns:
+        Operators around the replacement, which may match now.
+
+    Raises:
+        Refusal: A value cannot take the place of a graph output; nothing was changed.
+    """
+    if len(values) != len(match.outputs):
+        raise TypeError(f"the pattern returns {len(match.outputs)} values, the replacement {len(values)}")
+    fresh = {t for op in builder.added for t in op.outputs}
+    for old, new in zip(match.outputs, values, strict=True):
+        if new not in fresh:
+            _check_existing(graph, match, old, new)
+    inputs = [t for op in match.operators for t in op.inputs if t is not None]
+    around = [t.producer for t in inputs if t.producer is not None]
+    orphans = [t for op in match.operators for t in op.outputs]
+    for op in match.operators:
+        op.set_outputs(())
+    graph.remove_operators(match.operators)
+    for old, new in zip(match.outputs, values, strict=True):
+        if new in fresh:
+            _compute(graph, old, new)
+        else:
+            _forward(graph, old, new)
+    used = graph.referenced_tensors()
+    graph.remove_tensors([t for t in dict.fromkeys((*orphans, *fresh)) if t._subgraph is graph and t not in used])
+    around += [user for tensor in match.outputs if tensor._subgraph is graph for user in tensor.consumers]
+    around += [user for tensor in values if tensor._subgraph is graph for user in tensor.consumers]
+    return [op for op in dict.fromkeys((*builder.added, *around)) if op._subgraph is graph]
+
+
+def _check_existing(graph: Subgraph, match: Match, old: Tensor, new: Tensor) -> None:
+    """Refuse to make an interface tensor or a constant the output of the graph."""
+    if not old.is_output:
+        return
+    if new.producer is None or new.is_input:
+        kind = "a constant" if new.is_constant else "an input of the graph"
+        raise Refusal(f"the output '{old.name}' would be '{new.name}', {kind}")
+    if new.is_output:
+        raise Refusal(f"the output '{old.name}' would be the output '{new.name}' once more")
+    if new.producer in match.operators:
+        raise TypeError(f"the replacement returns '{new.name}', which the match takes away")
+
+
+def _compute(graph: Subgraph, old: Tensor, new: Tensor) -> None:
+    """Let the operator that computes ``new`` compute ``old`` instead."""
+    op = new.producer
+    assert op is not None
+    graph.replace_all_uses(new, old) if new.uses else None
+    op.set_outputs([old if t is new else t for t in op.outputs])
+    old.dtype, old.shape, old.shape_signature = new.dtype, new.shape, new.shape_signature
+    old.quantization = new.quantization
+
+
+def _forward(graph: Subgraph, old: Tensor, new: Tensor) -> None:
+    """Let everything that reads ``old`` read ``new``; an output of the graph keeps its tensor and name."""
+    if old.is_output:
+        op = new.producer
+        assert op is not None
+        op.set_outputs([old if t is new else t for t in op.outputs])
+        graph.replace_all_uses(new, old)
+    else:
+        graph.replace_all_uses(old, new)
