@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize, requantize_int64
-from tflite2x.interpreter.output_stage import FixedPointStage, RealStage
+from tflite2x.interpreter.output_stage import FixedPointStage
+from tflite2x.interpreter.real_stage import RealStage
 
 TYPES = {np.int8: (-128, 127), np.uint8: (0, 255), np.int16: (-32768, 32767)}
 
@@ -51,7 +52,7 @@ def test_fixed_point_equals_its_definition(
     low = zero_point if relu else low
     bound = 2.0**bits
     bias = rng.integers(-int(bound), int(bound), channels)
-    acc = accumulators(rng, bound, float(real.max()), 200)[:, None].repeat(channels, 1)
+    acc = accumulators(rng, bound, float(real.max()), 2000)[:, None].repeat(channels, 1)
     stage = FixedPointStage(
         mantissa=mantissa, shift=shift, bias=bias, bound=np.full(channels, bound), zero_point=zero_point,
         low=low, high=high, dtype=np.dtype(dtype), wide=wide,
@@ -75,13 +76,30 @@ def test_every_path_is_reached() -> None:
             low=TYPES[dtype][0] if low is None else low, high=TYPES[dtype][1], dtype=np.dtype(dtype),
         ).path  # fmt: skip
 
-    assert path(2**-9.5, 2**20, low=0) == "exact"
-    assert path(2**-9.5, 2**20) == "clamped"
-    assert path(2**-9.5, 2**28, low=0) == "clamped"
-    assert path(2**-20.5, 2**28) == "integer"
-    assert path(2**-20.5, 2**20) == "floored"
+    assert path(2**-9.5, 2**20) == "float32"
+    assert path(2**-9.5, 2**28, low=0) == "float32"
+    assert path(2**-3.5, 2**20) == "float64"  # too many results near ties
+    assert path(2**-3.5, 2**20, low=0) == "float32"
+    assert path(2**-20.5, 2**28) == "float32"
     assert path(2**-9.5, 2**33) == "integer"
-    assert path(2**-3.5, 2**28, np.int16) == "clamped"
+    assert path(2**-3.5, 2**28, np.int16) == "float64"
+    assert path(2**-20.5, 2**28, np.int16) == "float64"
+    assert path(2**1.5, 2**29.9) == "integer"
+
+
+def test_channels_with_almost_no_scale_and_a_huge_bias() -> None:
+    # Converters write such channels for filters of zeros.
+    mantissa, shift = quantize_multiplier([2.0**-28.3, 2.0**-8.3], "double")
+    bias = np.array([1_100_000_000, -77])
+    stage = FixedPointStage(
+        mantissa=mantissa, shift=shift, bias=bias, bound=np.full(2, 2.0**18), zero_point=3, low=-128, high=127,
+        dtype=np.dtype(np.int8),
+    )  # fmt: skip
+    assert stage.path == "float32"
+    acc = np.random.default_rng(0).integers(-(2**18), 2**18, (30000, 2))
+    out = np.empty(acc.shape, np.int8)
+    stage(acc.astype(np.float32), out)
+    np.testing.assert_array_equal(out, np.clip(requantize(acc + bias, mantissa, shift, "double") + 3, -128, 127))
 
 
 @given(

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite2x.interpreter.chunks import Stage
 from tflite2x.interpreter.convolve import Finish
 from tflite2x.interpreter.fixedpoint import activation_range, activation_range_float, quantize_multiplier
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec, uniform
-from tflite2x.interpreter.output_stage import FixedPointStage, Stage
+from tflite2x.interpreter.output_stage import FixedPointStage
 
 _INT32_TYPE = 2  # TensorType.INT32
 

@@ -87,6 +87,7 @@ def depthwise(
     out: Array,
     *,
     pad_value: int | float = 0,
+    repeated: Array | None = None,
 ) -> None:
     """Convolve every channel with its own filters, one tap after the other (the order of the C++ loops).
 
@@ -97,6 +98,7 @@ def depthwise(
         finish: Last step, per block.
         out: [batch, H', W', C * M], contiguous; filled.
         pad_value: What lies outside of the input.
+        repeated: From :func:`repeat_along_lines` for this output width, if the caller keeps it.
     """
     if out.size == 0:
         return
@@ -105,18 +107,28 @@ def depthwise(
     per_line = wide * channels * multiplier
     images = max(1, _TAP_BLOCK // max(1, high * per_line))
     lines = max(1, _TAP_BLOCK // max(1, per_line))
-    # Along a line, one long loop is faster than one short loop per pixel: repeat the weights for every pixel.
-    repeated = np.broadcast_to(weights[:, :, None], (*weights.shape[:2], wide, channels, multiplier))
-    repeated = np.ascontiguousarray(repeated) if multiplier == 1 else weights[:, :, None]
+    repeated = repeat_along_lines(weights, wide) if repeated is None else repeated
     for first in range(0, len(x), images):
         padded = pad_windows(x[first : first + images], axes, pad_value, weights.dtype)
         views = {index: view[..., None] for index, view in tap_views(padded, axes)}
         count = len(padded)
         for top in range(0, high, lines):
             shape = (count, min(lines, high - top), wide, channels, multiplier)
-            acc, term = np.zeros(shape, weights.dtype), np.empty(shape, weights.dtype)
-            for index, view in views.items():
-                np.multiply(view[:, top : top + lines], repeated[index], out=term)
-                acc += term
+            acc, term = np.empty(shape, weights.dtype), np.empty(shape, weights.dtype)
+            for number, (index, view) in enumerate(views.items()):
+                np.multiply(view[:, top : top + lines], repeated[index], out=term if number else acc)
+                if number:
+                    np.add(acc, term, out=acc)
             target = out[first : first + count, top : top + lines]
             finish(acc.reshape(count, -1, out.shape[-1]), target.reshape(count, -1, out.shape[-1]), first)
+
+
+def repeat_along_lines(weights: Array, wide: int) -> Array:
+    """Repeat depthwise weights [kh, kw, C, M] for every pixel of a line of ``wide``.
+
+    Along a line, one long loop is faster than one short loop per pixel.
+    """
+    if weights.shape[3] > 1:
+        return weights[:, :, None]
+    shape = (*weights.shape[:2], wide, *weights.shape[2:])
+    return np.ascontiguousarray(np.broadcast_to(weights[:, :, None], shape))

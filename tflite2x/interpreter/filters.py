@@ -21,7 +21,7 @@ from tflite2x.interpreter.affine import (
     float_finish,
     hybrid_finish,
 )
-from tflite2x.interpreter.convolve import Finish, convolve, depthwise
+from tflite2x.interpreter.convolve import Finish, convolve, depthwise, repeat_along_lines
 from tflite2x.interpreter.exact_gemm import ExactGemm, exact_dtype
 from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext
@@ -132,6 +132,8 @@ class Filters:
 
             product = multiply
 
+        lines: dict[int, Array] = {}
+
         def run(x: Array, pad_value: float, finish: Finish, out_dtype: np.dtype[np.generic]) -> Array:
             if x.shape[-1] != self.groups * weights.shape[-1]:
                 raise self.ctx.execution_error(
@@ -144,7 +146,11 @@ class Filters:
                 raise self.ctx.execution_error(f"the filter does not fit into the input of shape {x.shape}")
             out = np.empty((len(x), *(a.out for a in axes), channels), out_dtype)
             if tap_weights is not None:
-                depthwise(x, axes, tap_weights, finish, out, pad_value=pad_value)
+                wide = axes[1].out
+                if wide not in lines:
+                    lines.clear()  # inputs of one size are the rule; keep one
+                    lines[wide] = repeat_along_lines(tap_weights, wide)
+                depthwise(x, axes, tap_weights, finish, out, pad_value=pad_value, repeated=lines[wide])
             elif product is not None:
                 convolve(x, axes, product, dtype, finish, out, pad_value=pad_value, groups=self.groups, merge=merge)
             return out

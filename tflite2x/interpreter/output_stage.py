@@ -1,91 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """From accumulators to the integers of the output tensor: bias, rescaling, zero point, clamp.
 
-The rescaling is defined on integers (:mod:`tflite2x.interpreter.fixedpoint`, double rounding), but float64 is faster
-than int64 by a factor of three, and it gives the same integers when that is proved beforehand from bounds on the
-accumulators.
+The rescaling is defined on integers (:mod:`tflite2x.interpreter.fixedpoint`, double rounding), but floating point is
+faster than int64, and it gives the same integers when that is proved beforehand.
 
 With ``M = m / 2**t``, gemmlowp's two roundings are one floor: ``floor(x * M + 1/2 + e)``. Here ``e`` is
 ``2**(30 - t)`` with the sign of ``x``, or 0 when there is no right shift (``t <= 31``): floors of quotients nest, and
-the second rounding goes away from zero. ``M`` and ``x`` are exact in float64, and ``x * M + 1/2 + e`` is either an
-integer or at least ``2**-t`` away from one.
+the second rounding goes away from zero. Where nothing below zero survives the clamp (RELU), the sign does not matter.
 
-* If ``|x| * m + 2**t`` stays below ``2**53``, every step is exact (``floored``).
-* Otherwise the steps round, but results outside of the output's ``b`` bits are clamped, and rounding is monotonic, so
-  only ``|x * M| < 2**(b + 1)`` matters. There the three steps err by at most ``3 * 2**(b - 53)`` together, and integers
-  come out exactly. So ``t <= 51 - b`` is enough (``clamped``).
+**float64.** ``M`` and ``x`` are exact; ``x * M + 1/2 + e`` is either an integer or at least ``2**-t`` away from one.
+Results outside of the output's ``b`` bits are clamped, and rounding is monotonic, so only ``|x * M| < 2**(b + 1)``
+matters. There the three steps err by at most ``3 * 2**(b - 53)`` together, and integers come out exactly. So
+``t <= 51 - b`` is enough. For channels with a smaller multiplier, both formulas are monotonic step functions of ``x``:
+they agree everywhere when they agree at both ends of the reachable range and on both sides of every step in it, and
+that is simply computed.
 
-When nothing below zero survives the clamp (RELU), the sign of ``e`` does not matter, and bias, zero point, 1/2 and
-``e`` come in with one addition, if there are bits enough for all of them (``exact``).
+**float32**, for long 8-bit outputs. Its error is bounded too, by far less than one half. Results whose distance from a
+tie is within that bound, one in some hundreds, are computed again in float64.
 
-Where none of this holds, int64 arithmetic computes the definition. Accumulators that may leave int32 wrap, as in
-the C++.
+Where float64 is not proved, int64 computes the definition. Accumulators that may leave int32 wrap, as in the C++.
 """
 
 from __future__ import annotations
 
-import abc
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite2x.interpreter.chunks import Chunked, PerChannel
 from tflite2x.interpreter.fixedpoint import reduced_multiplier, requantize, requantize_int64, wrap_int32
 from tflite2x.interpreter.kernel import Array
 
-#: Elements per step: the float64 scratch and the per-channel constants stay in the second-level cache.
-_CHUNK = 1 << 14
-_EXACT = float(1 << 53)
 _INT32 = float(1 << 31)
-#: Adding the largest float64 below one half and truncating rounds half away from zero, without the double rounding
-#: that adding 0.5 has just below one half.
-_HALF = float(np.nextafter(0.5, 0.0))
+#: Below this length the calls cost more than the arithmetic, and float64 needs fewer of them.
+_SHORT = 4096
+#: Largest share of the distance between integers that float32 may leave undecided.
+_UNDECIDED = 1 / 64
+#: More steps than this are not worth proving.
+_MOST_STEPS = 1 << 12
 
 
-class Stage(Protocol):
-    """The last step of an integer kernel."""
-
-    def __call__(self, acc: Array, out: Array) -> None:
-        """Turn accumulators [R, O] (integers, any numeric type) into ``out`` [R, O]; both contiguous."""
-        ...
-
-
-class _PerChannel:
-    """Per-channel constants, repeated so that they lie beside flattened accumulators."""
-
-    def __init__(self, values: Array) -> None:
-        self._values = values
-        same = bool(values.size) and bool(np.all(values == values.flat[0]))
-        self._tiled: Array | None = None if same else values
-        self._one = values.flat[0] if same else None
-
-    def __call__(self, length: int) -> Any:
-        """Return one number when all channels agree, otherwise ``length`` values."""
-        if self._tiled is None:
-            return self._one
-        if self._tiled.size < length:
-            self._tiled = np.tile(self._values, -(-length // self._values.size))
-        return self._tiled[:length]
-
-
-class _Chunked(abc.ABC):
-    """Walks over flattened accumulators in pieces that fit into the cache."""
-
-    def __init__(self, channels: int, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self._step = max(1, _CHUNK // max(1, channels)) * channels
-
-    def __call__(self, acc: Array, out: Array) -> None:
-        flat, target = acc.reshape(-1), out.reshape(-1)
-        for start in range(0, flat.size, max(1, self._step)):
-            self.chunk(flat[start : start + self._step], target[start : start + self._step])
-
-    @abc.abstractmethod
-    def chunk(self, acc: Array, out: Array) -> None:
-        """Convert one flattened piece; it starts at channel 0."""
-
-
-class FixedPointStage(_Chunked):
+class FixedPointStage(Chunked):
     """Bias, quantized multiplier, zero point and clamp.
 
     Args:
@@ -98,6 +54,9 @@ class FixedPointStage(_Chunked):
         high: Highest output value.
         dtype: Type of the output.
         wide: The kernel's accumulators have 64 bits and use the 16-bit multiplier (16x8 with int64 bias).
+
+    Attributes:
+        path: ``float32``, ``float64`` or ``integer``: the fastest arithmetic that was proved.
     """
 
     def __init__(
@@ -114,76 +73,109 @@ class FixedPointStage(_Chunked):
         wide: bool = False,
     ) -> None:
         super().__init__(len(bias), np.dtype(dtype))
-        self._integer = (mantissa, shift, bias)
-        self._wide = wide
-        self._zero_point, self._low, self._high = zero_point, low, high
+        self._wide, self._zero_point, self._low, self._high = wide, zero_point, low, high
+        self._bias, self._mantissa, self._shift = PerChannel(bias), PerChannel(mantissa), PerChannel(shift)
         magnitude = bound + np.abs(bias.astype(np.float64))
         self._wraps = not wide and bool(np.any(magnitude >= _INT32))
         m, t = (reduced_multiplier(mantissa), 15 - shift) if wide else (mantissa, 31 - shift)
-        self.path = self._choose(magnitude, m.astype(np.float64), t, shift)
         multiplier = np.ldexp(m.astype(np.float64), -t)
         tie = np.where((t > 31) & (not wide), np.ldexp(1.0, 30 - t), 0.0)
+        positive = low >= zero_point
         # Results are moved so that the clamp starts at 0: then the cast, which truncates, is the floor.
-        self._offset = float(zero_point - low) + (0.0 if self.path == "floored" else 0.5)
+        offset = zero_point - low + 0.5 + (tie if positive else 0.0 * tie)
+        self._constants = tuple(PerChannel(c) for c in (bias.astype(np.float64), multiplier, offset))
+        self._tie = None if positive or not np.any(tie) else PerChannel(tie)
         self._top = float(high - low)
+        self._unsigned = np.dtype(np.uint8 if self.dtype.itemsize == 1 else np.uint16)
         self._base = np.asarray(low).astype(self.dtype)
-        if self.path == "integer":
-            self._bias, self._mantissa, self._shift = _PerChannel(bias), _PerChannel(mantissa), _PerChannel(shift)
-            return
-        self._multiplier = _PerChannel(multiplier)
-        if self.path == "exact":
-            self._constant = _PerChannel(bias * multiplier + self._offset + tie)
-            return
-        self._constant = _PerChannel(bias.astype(np.float64))
-        self._tie = _PerChannel(tie) if np.any(tie) else None
+        self.path = "float64" if self._is_proved(magnitude, bound, multiplier, t) else "integer"
+        if self.path == "float64" and self.dtype.itemsize == 1:
+            self._prepare_float32(bias * multiplier + offset - 0.5, multiplier, 0.0 if self._tie is None else tie)
 
-    def _choose(self, magnitude: NDArray[np.float64], m: NDArray[np.float64], t: Array, shift: Array) -> str:
-        """Choose the fastest arithmetic that is proved equal to the definition."""
+    def _is_proved(
+        self, magnitude: NDArray[np.float64], bound: NDArray[np.float64], multiplier: NDArray[np.float64], t: Array
+    ) -> bool:
+        """Return whether float64 computes the definition for all reachable accumulators."""
         bits = 8 * self.dtype.itemsize
-        results = magnitude * np.ldexp(m, -t)
-        shifted = magnitude * np.ldexp(1.0, np.maximum(shift, 0))
-        unusual = abs(self._zero_point) > 1 << bits or self._low > self._high
+        shifted = magnitude * np.ldexp(1.0, np.maximum(self._shift.values, 0))
         # float64 has no int32 to wrap in: neither accumulators, nor results, nor results plus zero point may need it.
-        if (
-            self._wraps
-            or unusual
-            or np.any(results >= _INT32 - 2.0**17)
-            or (not self._wide and np.any(shifted >= _INT32))
-        ):
-            return "integer"
-        positive = self._low >= self._zero_point
-        if positive and np.all(magnitude * m + np.ldexp(2.0 ** (bits + 2), t) < _EXACT):
-            return "exact"
-        coarse = t <= 51 - bits
-        if np.all(coarse):
-            return "clamped"
-        return "floored" if np.all((magnitude * m + np.ldexp(2.0, t) < _EXACT) | coarse) else "integer"
+        overflows = np.any(magnitude * multiplier >= _INT32 - 2.0**17) or (not self._wide and np.any(shifted >= _INT32))
+        if self._wraps or overflows or abs(self._zero_point) > 1 << bits or self._low > self._high:
+            return False
+        return all(self._agrees(int(c), int(bound[c])) for c in np.flatnonzero(t > 51 - bits))
+
+    def _agrees(self, channel: int, bound: int) -> bool:
+        """Compare float64 with the definition at all steps that one channel's accumulators reach."""
+        bias = int(self._bias.values[channel])
+        multiplier = float(self._constants[1].values[channel])
+        ends = np.array([-bound, bound])
+        first, last = (int(v) for v in self._rescale(ends + bias, channel))
+        first, last = max(first, self._low - self._zero_point), min(last, self._high - self._zero_point)
+        if last - first > _MOST_STEPS:
+            return False
+        steps = np.arange(first + 1, last + 1)
+        # The step to v lies within one of (v - 1/2) / M.
+        near = np.ceil((steps - 0.5) / multiplier).astype(np.int64)[:, None] + np.arange(-3, 4) - bias
+        around = self._rescale(near + bias, channel)
+        if np.any(around[:, 0] >= steps) or np.any(around[:, -1] < steps):
+            return False
+        points = np.clip(np.concatenate([near.reshape(-1), ends]), -bound, bound)
+        expected = np.clip(self._rescale(points + bias, channel) + self._zero_point, self._low, self._high)
+        got = np.trunc(self._float64(points, np.full(points.size, channel))) + self._low
+        return bool(np.array_equal(got, expected))
+
+    def _rescale(self, x: Array, channel: int) -> Array:
+        rescale = requantize_int64 if self._wide else requantize
+        return rescale(x, self._mantissa.values[channel], self._shift.values[channel], "double")
+
+    def _prepare_float32(self, constant: Array, multiplier: Array, tie: Array | float) -> None:
+        # Both operands, the product and the sum are rounded to 24 bits, and so are accumulators in float64.
+        reach = 2.0**9 + np.abs(constant)
+        self._undecided = float(np.max(4 * reach * 2.0**-24 + np.abs(constant) * 2.0**-24 + tie, initial=0.0))
+        if self._undecided <= _UNDECIDED:
+            self.path = "float32"
+            self._constants32 = (PerChannel(multiplier.astype(np.float32)), PerChannel(constant.astype(np.float32)))
 
     def chunk(self, acc: Array, out: Array) -> None:
         """Convert one flattened piece."""
-        n = acc.size
-        if self.path == "integer":
-            out[:] = self._definition(acc.astype(np.int64), n)
-            return
-        if self.path == "exact":
-            y = np.multiply(acc, self._multiplier(n), dtype=np.float64)
-            y += self._constant(n)
+        if self.path == "float32" and acc.size >= _SHORT:
+            self._float32(acc, out)
+        elif self.path != "integer":
+            moved = self._float64(acc).astype(self._unsigned)
+            # Modulo 2**bits, adding the lowest value undoes the move.
+            np.add(moved.view(self.dtype), self._base, out=out)
         else:
-            y = np.add(acc, self._constant(n), dtype=np.float64)
-            y *= self._multiplier(n)
-            if self._tie is not None:
-                y += np.copysign(self._tie(n), y)
-            if self.path == "floored":
-                y += 0.5
-                np.floor(y, out=y)
-            y += self._offset
-        np.maximum(y, 0.0, out=y)
-        np.minimum(y, self._top, out=y)
-        unsigned = y.astype(np.uint8 if self.dtype.itemsize == 1 else np.uint16)
-        # Modulo 2**bits, adding the lowest value undoes the move.
-        np.add(unsigned.view(self.dtype), self._base, out=out)
+            out[:] = self._definition(acc.astype(np.int64))
 
-    def _definition(self, x: Array, n: int) -> Array:
+    def _float64(self, acc: Array, channels: Array | None = None) -> Array:
+        """Return results minus the lowest, clamped and to be truncated; ``channels`` where not in order."""
+        n = acc.size
+        bias, multiplier, offset = (c(n) if channels is None else c.values[channels] for c in self._constants)
+        y: Array = np.add(acc, bias, dtype=np.float64)
+        y *= multiplier
+        if self._tie is not None:
+            y += np.copysign(self._tie(n) if channels is None else self._tie.values[channels], y)
+        y += offset
+        # Two calls are faster than np.clip on short arrays.
+        np.maximum(y, 0.0, out=y)
+        return np.minimum(y, self._top, out=y)
+
+    def _float32(self, acc: Array, out: Array) -> None:
+        multiplier, constant = (c(acc.size) for c in self._constants32)
+        y = np.multiply(acc, multiplier, dtype=np.float32, casting="same_kind")
+        y += constant
+        nearest = np.rint(y)
+        np.subtract(y, nearest, out=y)
+        np.abs(y, out=y)
+        again = np.flatnonzero(y >= np.float32(0.5 - self._undecided))
+        np.clip(nearest, np.float32(0), np.float32(self._top), out=nearest)
+        moved = nearest.astype(self._unsigned)
+        if again.size:
+            moved[again] = self._float64(acc[again], again % self.channels)
+        np.add(moved.view(self.dtype), self._base, out=out)
+
+    def _definition(self, x: Array) -> Array:
+        n = x.size
         x += self._bias(n)
         if self._wraps:
             x = wrap_int32(x)
@@ -191,61 +183,3 @@ class FixedPointStage(_Chunked):
         y = rescale(x, self._mantissa(n), self._shift(n), "double")
         y += self._zero_point
         return np.clip(wrap_int32(y), self._low, self._high)
-
-
-class RealStage(_Chunked):
-    """Bias, a float64 multiplier rounded half away from zero, zero point and clamp.
-
-    LiteRT's reference FULLY_CONNECTED rescales this way, without a quantized multiplier (``reference/integer_ops/
-    fully_connected.h``). Results that leave int32 become -2**31, as on x86 (in C++ the cast is undefined).
-
-    Args:
-        multiplier: [O] float64: input scale times filter scale, divided by output scale.
-        bias: [O] int64, zero points folded in.
-        bound: [O] float64; no accumulator (without bias) is larger in magnitude.
-        zero_point: Of the output.
-        low: Lowest output value.
-        high: Highest output value.
-        dtype: Type of the output.
-        wide: The kernel's accumulators have 64 bits.
-    """
-
-    def __init__(
-        self,
-        *,
-        multiplier: NDArray[np.float64],
-        bias: Array,
-        bound: NDArray[np.float64],
-        zero_point: int,
-        low: int,
-        high: int,
-        dtype: np.dtype[Any],
-        wide: bool = False,
-    ) -> None:
-        super().__init__(len(bias), np.dtype(dtype))
-        magnitude = bound + np.abs(bias.astype(np.float64))
-        self._wraps = not wide and bool(np.any(magnitude >= _INT32))
-        self._integer = self._wraps or bool(np.any(magnitude >= _EXACT))
-        self._overflows = bool(np.any(magnitude * multiplier >= _INT32 - 2.0**17))
-        self._bias = _PerChannel(bias if self._integer else bias.astype(np.float64))
-        self._multiplier = _PerChannel(multiplier)
-        self._zero_point, self._low, self._high = zero_point, low, high
-
-    def chunk(self, acc: Array, out: Array) -> None:
-        """Convert one flattened piece."""
-        n = acc.size
-        if self._integer:
-            x = acc.astype(np.int64) + self._bias(n)
-            y = (wrap_int32(x) if self._wraps else x).astype(np.float64)
-        else:
-            y = np.add(acc, self._bias(n), dtype=np.float64)
-        y *= self._multiplier(n)
-        y += np.copysign(_HALF, y)
-        if self._overflows:
-            np.trunc(y, out=y)
-            y[~((y >= -_INT32) & (y < _INT32))] = -_INT32
-            whole = wrap_int32(y.astype(np.int64) + self._zero_point)
-            out[:] = np.clip(whole, self._low, self._high)
-            return
-        np.clip(y, self._low - self._zero_point, self._high - self._zero_point, out=y)
-        out[:] = y.astype(np.int32) + self._zero_point

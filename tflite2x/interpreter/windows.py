@@ -7,6 +7,7 @@ Sizes and paddings follow LiteRT ``kernels/padding.h``. Spatial rank is free: 2 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -99,18 +100,20 @@ def _covers(axes: Sequence[Axis], keep: Sequence[int], reach: Sequence[int]) -> 
 
 
 def window_view(padded: Array, axes: Sequence[Axis]) -> Array:
-    """Return a read-only view [batch, *out, *filter, channels] of all windows of a padded array."""
+    """Return a view [batch, *out, *filter, channels] of all windows of a padded array, to be read only."""
+    padded = np.ascontiguousarray(padded)
     spatial = padded.strides[1:-1]
     shape = (padded.shape[0], *(a.out for a in axes), *(a.filter for a in axes), padded.shape[-1])
     steps = tuple(s * a.stride for s, a in zip(spatial, axes, strict=True))
     taps = tuple(s * a.dilation for s, a in zip(spatial, axes, strict=True))
     strides = (padded.strides[0], *steps, *taps, padded.strides[-1])
-    return np.lib.stride_tricks.as_strided(padded, shape, strides, writeable=False)
+    # as_strided does the same with ten times the overhead, which small layers feel.
+    return np.ndarray(shape, padded.dtype, padded, strides=strides)
 
 
 def tap_views(padded: Array, axes: Sequence[Axis]) -> Iterator[tuple[tuple[int, ...], Array]]:
     """Yield every tap's index with the view [batch, *out, channels] of what all windows see through it."""
-    for index in np.ndindex(*(a.filter for a in axes)):
+    for index in itertools.product(*(range(a.filter) for a in axes)):
         slices = (
             slice(i * a.dilation, i * a.dilation + (a.out - 1) * a.stride + 1, a.stride)
             for i, a in zip(index, axes, strict=True)

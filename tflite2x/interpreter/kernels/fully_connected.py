@@ -34,12 +34,13 @@ from tflite2x.interpreter.affine import (
     require,
 )
 from tflite2x.interpreter.blockwise import block_scales
+from tflite2x.interpreter.chunks import Stage
 from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.fixedpoint import activation_range_float
 from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.shuffled_weights import shuffle_activations, unshuffle_weights
-from tflite2x.interpreter.output_stage import RealStage, Stage
+from tflite2x.interpreter.real_stage import RealStage
 from tflite2x.interpreter.registry import kernel
 
 _INTEGER_WEIGHTS = ("INT8", "INT4", "INT2")
@@ -142,7 +143,8 @@ class _Layer:
             total = (gemm(parts) * factors).sum(axis=0) * scale[:, None]
             if self.bias is not None:
                 total += self.bias
-            return np.clip(total, low, high).astype(np.float32).reshape(*rows.shape[:2], -1)
+            result: Array = np.clip(total, low, high).astype(np.float32)
+            return result.reshape(*rows.shape[:2], -1)
 
         return apply
 
