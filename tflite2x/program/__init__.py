@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Integer programs: what a quantized model computes, as a list of steps with exact integer parameters.
+
+One lowering serves everything that prints arithmetic: ``tflite2x explain`` and its NumPy functions, and the exports to
+C, Rust and NumPy. The numbers come from the interpreter's own kernels and fixed-point functions.
+"""
+
+from tflite2x.program.lowering import Program, lower, lower_operator
+from tflite2x.program.values import Const, Value
+
+__all__ = ["Const", "Program", "Value", "lower", "lower_operator"]

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From operators of a model to the steps of an integer program."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tflite2x.errors import Tflite2xError, UnsupportedError
+from tflite2x.interpreter.kernel import KernelContext, Rounding, Run, SampleDependent, TensorSpec
+from tflite2x.interpreter.registry import find_kernel
+from tflite2x.interpreter.session import Session
+from tflite2x.interpreter.specs import constant_value, tensor_spec
+from tflite2x.program.steps import Step
+from tflite2x.program.values import Array, Const, Names, Value, identifier
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model, Operator, Subgraph, Tensor
+
+Lowerer = Callable[["Work"], list[Step]]
+_LOWERERS: dict[str, Lowerer] = {}
+_MODULES = ("weighted", "elementwise", "reducing", "moving")
+
+
+def lowers(*names: str) -> Callable[[Lowerer], Lowerer]:
+    """Declare the decorated function as the lowering of operators."""
+
+    def declare(function: Lowerer) -> Lowerer:
+        for name in names:
+            _LOWERERS[name] = function
+        return function
+
+    return declare
+
+
+@functools.cache
+def lowerers() -> dict[str, Lowerer]:
+    """Return the lowering of every operator that has one."""
+    for module in _MODULES:
+        importlib.import_module(f"tflite2x.program.{module}")
+    return _LOWERERS
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A model as a list of steps.
+
+    Attributes:
+        name: Identifier made of the model's name.
+        source: File name of the model, or a description.
+        inputs: In the order of the model.
+        outputs: In the order of the model; a constant where the model's output does not depend on its inputs.
+        steps: In the order of execution.
+        rounding: Rounding contract.
+    """
+
+    name: str
+    source: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value | Const, ...]
+    steps: tuple[Step, ...]
+    rounding: Rounding
+
+    @property
+    def constants(self) -> list[Const]:
+        """Arrays that steps and outputs read, each once."""
+        found = [c for step in self.steps for c in step.constants]
+        return list(dict.fromkeys([*found, *(o for o in self.outputs if isinstance(o, Const))]))
+
+
+class Lowering:
+    """Lowers operators of one subgraph; remembers names and constants.
+
+    Args:
+        subgraph: The subgraph.
+        rounding: Rounding contract, as for the interpreter.
+    """
+
+    def __init__(self, subgraph: Subgraph, rounding: Rounding = "single") -> None:
+        self.subgraph = subgraph
+        self.names = Names()
+        self._session = Session(rounding)
+        self._known: dict[Tensor, Array | None] = {}
+        self._operands: dict[Tensor, Value | Const] = {}
+
+    def known(self, tensor: Tensor) -> Array | None:
+        """Return the value of a tensor that does not depend on the model's inputs, or None."""
+        if tensor not in self._known:
+            self._known[tensor] = None  # a cycle ends here
+            self._known[tensor] = self._evaluate(tensor)
+        return self._known[tensor]
+
+    def _evaluate(self, tensor: Tensor) -> Array | None:
+        if tensor.is_input or tensor.is_variable:
+            return None
+        op = tensor.producer
+        if op is None:
+            return constant_value(tensor)
+        if op.name in ("SHAPE", "RANK") and op.inputs and op.inputs[0] is not None:
+            args: list[Array | None] = [np.zeros((1, *op.inputs[0].shape), np.int8)]
+            if -1 in (op.inputs[0].shape_signature or ()) and len(op.inputs[0].shape) == 0:
+                return None
+        else:
+            values = [None if t is None else self.known(t) for t in op.inputs]
+            missing = any(v is None for v, t in zip(values, op.inputs, strict=True) if t is not None)
+            if missing or not op.inputs or not find_kernel(op).pure:
+                return None
+            args = [None if v is None else v[None] for v in values]
+        if op.name in ("SHAPE", "RANK"):
+            shape = op.inputs[0].shape if op.inputs[0] is not None else ()
+            value = np.asarray(shape if op.name == "SHAPE" else len(shape), tensor_spec(tensor).dtype)
+            return value
+        outputs = run_kernel(self.prepare(op), args)
+        return np.asarray(outputs[op.outputs.index(tensor)][0])
+
+    def context(self, op: Operator) -> KernelContext:
+        """Describe an operator to its kernel, with everything known about constants."""
+
+        def spec(t: Tensor | None) -> TensorSpec | None:
+            return None if t is None else tensor_spec(t, self.known(t))
+
+        return KernelContext(
+            op=op,
+            inputs=tuple(spec(t) for t in op.inputs),
+            outputs=tuple(tensor_spec(t) for t in op.outputs if t is not None),
+            intermediates=tuple(None if t is None else tensor_spec(t) for t in op.intermediates),
+            rounding=self._session.rounding,
+            runtime=self._session,
+        )
+
+    def prepare(self, op: Operator, context: KernelContext | None = None) -> Run:
+        """Prepare the interpreter's kernel of an operator, which also checks the operator."""
+        return find_kernel(op).prepare(context or self.context(op))
+
+    def operand(self, tensor: Tensor) -> Value | Const:
+        """Return what stands for a tensor in the program."""
+        if tensor not in self._operands:
+            producer, spec = tensor.producer, tensor_spec(tensor)
+            known = self.known(tensor)
+            if known is not None:
+                self._operands[tensor] = Const(self.names(f"{tensor.name or 'constant'}"), known, f"{tensor.name}")
+            else:
+                if producer is None:
+                    wish = tensor.name or "input"
+                else:
+                    port = "" if len(producer.outputs) == 1 else f"_{producer.outputs.index(tensor)}"
+                    wish = f"{producer.name}_{producer.index}{port}"
+                self._operands[tensor] = Value(self.names(wish), tuple(tensor.shape), spec.dtype.name, spec)
+        return self._operands[tensor]
+
+    def lower(self, op: Operator) -> list[Step]:
+        """Return the steps of one operator.
+
+        Raises:
+            UnsupportedError: There is no lowering for the operator, its types or its options.
+        """
+        function = lowerers().get(op.name)
+        if function is None:
+            raise UnsupportedError(f"{op.name} has no integer form here", where=op.where)
+        if any(t is None for t in op.outputs):
+            raise UnsupportedError("an output is left out", where=op.where)
+        work = Work(self, op, self.context(op))
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor is not None and 0 in tensor.shape:
+                raise UnsupportedError(f"tensor {tensor.name!r} of shape {tensor.shape} is empty", where=op.where)
+        try:
+            self.prepare(op, work.ctx)
+            return function(work)
+        except Tflite2xError:
+            raise
+        except Exception as error:
+            raise UnsupportedError(
+                f"the operator cannot be lowered: {type(error).__name__}: {error}",
+                where=op.where,
+                hint="Its options, types or shapes do not fit together.",
+            ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One operator on its way into the program.
+
+    Attributes:
+        lowering: Names and constants.
+        op: The operator.
+        ctx: The operator as its kernel sees it.
+    """
+
+    lowering: Lowering
+    op: Operator
+    ctx: KernelContext
+
+    @property
+    def label(self) -> str:
+        """Prefix of the names of this operator's constants."""
+        return identifier(f"{self.op.name}_{self.op.index}")
+
+    @property
+    def origin(self) -> str:
+        """The operator, for comments."""
+        return f"{self.op.name} (operator {self.op.index})"
+
+    def input(self, index: int) -> Value | Const:
+        """Return an input that is computed at run time, or a constant used like one."""
+        tensor = self.op.inputs[index]
+        if tensor is None:
+            raise self.ctx.unsupported(f"input {index} is missing")
+        return self.lowering.operand(tensor)
+
+    def output(self, index: int = 0) -> Value:
+        """Return an output."""
+        tensor = self.op.outputs[index]
+        assert tensor is not None, "Lowering.lower checks that no output is left out"
+        value = self.lowering.operand(tensor)
+        assert isinstance(value, Value)
+        return value
+
+    def constant(self, index: int, what: str) -> Array:
+        """Return the value of an input that must be known before the model runs."""
+        value = self.ctx.input(index).const
+        if value is None:
+            raise self.ctx.unsupported(f"{what} (input {index}) is computed at run time")
+        return value
+
+    def const(self, name: str, data: Any, note: str = "", dtype: Any = None) -> Const:
+        """Make a constant of this operator."""
+        return Const(self.lowering.names(f"{self.label}_{name}"), np.ascontiguousarray(data, dtype), note)
+
+    def common(self, *inputs: int, output: int = 0) -> dict[str, Any]:
+        """Return the fields that every step has."""
+        return {
+            "inputs": tuple(self.input(i) for i in inputs), "output": self.output(output), "origin": self.origin,
+        }  # fmt: skip
+
+
+def run_kernel(run: Run, arrays: list[Array | None]) -> list[Array]:
+    """Call the second step of a kernel without NumPy's warnings."""
+    with np.errstate(all="ignore"):
+        try:
+            return list(run(arrays))
+        except SampleDependent as error:
+            raise UnsupportedError("the result's shape depends on values") from error
+
+
+def lower_operator(op: Operator, rounding: Rounding = "single") -> list[Step]:
+    """Return the integer steps of one operator.
+
+    Raises:
+        UnsupportedError: There are none.
+    """
+    return Lowering(op.subgraph, rounding).lower(op)
+
+
+def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Program:
+    """Lower the main subgraph of a model.
+
+    Args:
+        model: The model; it is not changed.
+        rounding: ``single`` as LiteRT's reference kernels, ``double`` as TFLite Micro.
+        name: Name of the program; by default that of the file.
+
+    Raises:
+        UnsupportedError: Operators that have no integer form: one error that lists all of them.
+    """
+    graph = model.main
+    lowering = Lowering(graph, rounding)
+    steps: list[Step] = []
+    problems: list[str] = []
+    inputs = []
+    for tensor in graph.inputs:
+        value = lowering.operand(tensor)
+        assert isinstance(value, Value)
+        inputs.append(value)
+    for op in graph.operators:
+        try:
+            if all(t is not None and lowering.known(t) is not None for t in op.outputs) and op.outputs:
+                continue
+            steps += lowering.lower(op)
+        except UnsupportedError as error:
+            problems.append(f"{error.where or op.where}: {error.what}")
+    if problems:
+        listing = "".join(f"\n  {p}" for p in problems)
+        raise UnsupportedError(
+            f"{len(problems)} of {len(graph.operators)} operators have no integer form:{listing}\n",
+            where=str(model.path or ""),
+            hint="Nothing was written. A float model must be quantized first; `tflite2x explain` shows single operators.",
+        )
+    outputs = tuple(lowering.operand(t) for t in graph.outputs)
+    stem = model.path.stem if model.path is not None else "model"
+    source = model.path.name if model.path is not None else (model.description or "a model in memory")
+    return Program(identifier(name or stem), source, tuple(inputs), outputs, _needed(steps, outputs), rounding)
+
+
+def _needed(steps: list[Step], outputs: tuple[Value | Const, ...]) -> tuple[Step, ...]:
+    """Drop steps whose results nobody reads."""
+    live: set[Value | Const] = set(outputs)
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if step.output in live:
+            live.update(step.inputs)
+            kept.append(step)
+    return tuple(reversed(kept))

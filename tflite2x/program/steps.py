@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of an integer program.
+
+A step writes one value. Its parameters are the fields that hold integers, floats or :class:`Const`, in the order of the
+class; printers turn them into constants of their language, and the field ``kind`` says which function computes them.
+Every docstring states the arithmetic; ``rescale`` is what :class:`Rescale` describes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite2x.program.values import Const, Value
+
+#: How accumulators become output steps:
+#: ``double``: quantized multiplier, gemmlowp's two roundings (int32).
+#: ``real``: LiteRT's float64 multiplier as an equal integer multiplication, halves away from zero.
+#: ``wide``: 64-bit accumulators, 16-bit multiplier, one rounding (16x8).
+Rescaling = Literal["double", "real", "wide"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """One function call of the program.
+
+    Attributes:
+        kind: Name of the function.
+        inputs: What it reads.
+        output: What it writes; several steps may write parts of one value.
+        origin: The operator, such as ``CONV_2D (operator 3)``.
+    """
+
+    kind: ClassVar[str]
+    inputs: tuple[Value | Const, ...]
+    output: Value
+    origin: str
+
+    @property
+    def function(self) -> str:
+        """Name of the function that computes this kind of step, with its variant of rescaling."""
+        rescaling = getattr(self, "rescaling", None)
+        return f"{self.kind}_{rescaling}" if rescaling in ("real", "wide") else self.kind
+
+    def parameters(self) -> dict[str, int | float | Const]:
+        """Return the parameters by name."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: v for k, v in values.items() if isinstance(v, int | float | Const)}
+
+    @property
+    def constants(self) -> list[Const]:
+        """Arrays that the step reads, parameters first."""
+        return [v for v in (*self.parameters().values(), *self.inputs) if isinstance(v, Const)]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Weighted(Step):
+    """What steps with weights have in common; per output channel o::
+
+        acc = bias[o] + sum((x - x_zero) * (w - w_zero))
+        y   = clamp(rescale(acc, mantissa[o], shift[o]) + y_zero, low, high)
+
+    Attributes:
+        weights: As in the model, without packing.
+        bias: int32 or int64 [O].
+        mantissa: [O].
+        shift: int32 [O].
+        x_zero: Zero point of the input.
+        w_zero: Zero point of the weights.
+        y_zero: Zero point of the output.
+        low: Lowest output, with the fused activation.
+        high: Highest output.
+        rescaling: See ``Rescaling``.
+        multiplier: The real multipliers, float64 [O], for explanations.
+        folded: bias - x_zero * sum(w - w_zero), for explanations.
+        reach: Smallest and largest accumulator of each channel over all inputs, [2, O], for explanations.
+    """  # noqa: D205, D415 - the formula belongs to the first sentence
+
+    weights: Const
+    bias: Const
+    mantissa: Const
+    shift: Const
+    x_zero: int
+    w_zero: int
+    y_zero: int
+    low: int
+    high: int
+    rescaling: Rescaling
+    multiplier: NDArray[np.float64]
+    folded: NDArray[np.int64]
+    reach: NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class FullyConnected(Weighted):
+    """Rows of ``depth`` inputs times weights [units, depth]."""
+
+    kind: ClassVar[str] = "fully_connected"
+    rows: int
+    depth: int
+    units: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Conv2d(Weighted):
+    """Convolution of NHWC with weights [O, kernel_h, kernel_w, C / groups]; outside of the input nothing is added."""
+
+    kind: ClassVar[str] = "conv_2d"
+    batch: int
+    in_h: int
+    in_w: int
+    in_c: int
+    out_h: int
+    out_w: int
+    out_c: int
+    kernel_h: int
+    kernel_w: int
+    stride_h: int
+    stride_w: int
+    dilation_h: int
+    dilation_w: int
+    pad_top: int
+    pad_left: int
+    groups: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class DepthwiseConv2d(Conv2d):
+    """Convolution with weights [1, kernel_h, kernel_w, O]: output channel o reads input channel o // (O / C)."""
+
+    kind: ClassVar[str] = "depthwise_conv_2d"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class XcFc(Step):
+    """XC_fc of XMOS's xcore.ai; per output channel, from the block ``bso`` [groups, 7, 16]::
+
+        acc = clamp(bias + sum(weights * x), +-(2**31 - 1))
+        v   = clamp(rnd(acc, shift1), +-32767)
+        y   = clamp(rnd(v * scale + offset_scale * offset, shift2), -128, 127)
+    """  # noqa: D205, D415
+
+    kind: ClassVar[str] = "xc_fc"
+    weights: Const
+    bso: Const
+    depth: int
+    width: int
+    units: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Pool(Step):
+    """A window of each channel; what lies outside of the input does not count; result clamped to low, high."""
+
+    batch: int
+    in_h: int
+    in_w: int
+    channels: int
+    out_h: int
+    out_w: int
+    kernel_h: int
+    kernel_w: int
+    stride_h: int
+    stride_w: int
+    pad_top: int
+    pad_left: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class MaxPool(Pool):
+    """The largest value of each window."""
+
+    kind: ClassVar[str] = "max_pool_2d"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class AveragePool(Pool):
+    """The mean of the quantized values of each window, rounded half away from zero."""
+
+    kind: ClassVar[str] = "average_pool_2d"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Elementwise(Step):
+    """A function of two inputs that broadcast.
+
+    Attributes:
+        rank: Number of loops: adjacent dimensions are merged where both inputs allow it.
+        count: Elements along each loop, int32 [rank].
+        a_stride: Distance in the first input, int32 [rank]; 0 where it is repeated.
+        b_stride: The same for the second input.
+    """
+
+    rank: int
+    count: Const
+    a_stride: Const
+    b_stride: Const
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Add(Elementwise):
+    """Both inputs at a common scale with ``left_shift`` extra bits; b_sign is -1 for SUB::
+
+        left  = rescale((a - a_zero) << left_shift, a_mantissa, a_shift)
+        right = rescale((b - b_zero) << left_shift, b_mantissa, b_shift)
+        y     = clamp(rescale(left + b_sign * right, y_mantissa, y_shift) + y_zero, low, high)
+    """  # noqa: D205, D415
+
+    kind: ClassVar[str] = "add"
+    a_zero: int
+    b_zero: int
+    y_zero: int
+    left_shift: int
+    a_mantissa: int
+    a_shift: int
+    b_mantissa: int
+    b_shift: int
+    b_sign: int
+    y_mantissa: int
+    y_shift: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Multiply(Elementwise):
+    """``y = clamp(rescale((a - a_zero) * (b - b_zero), mantissa, shift) + y_zero, low, high)``."""
+
+    kind: ClassVar[str] = "multiply"
+    a_zero: int
+    b_zero: int
+    y_zero: int
+    mantissa: int
+    shift: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Maximum(Elementwise):
+    """The larger of two quantized values."""
+
+    kind: ClassVar[str] = "maximum"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Minimum(Elementwise):
+    """The smaller of two quantized values."""
+
+    kind: ClassVar[str] = "minimum"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Requantize(Step):
+    """``y = clamp(rescale(x - x_zero, mantissa, shift) + y_zero, low, high)`` for every element."""
+
+    kind: ClassVar[str] = "requantize_all"
+    size: int
+    x_zero: int
+    mantissa: int
+    shift: int
+    y_zero: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Lookup(Step):
+    """``y = table[x - x_min]``: a function of one 8-bit value.
+
+    Attributes:
+        size: Number of elements.
+        x_min: Lowest value of the input's type.
+        table: One output value for each of the 256 input values, from the lowest on.
+        meaning: The function, for explanations.
+    """
+
+    kind: ClassVar[str] = "lookup"
+    size: int
+    x_min: int
+    table: Const
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class QuantizeFloat(Step):
+    """``y = clamp(round(x / scale) + y_zero, low, high)`` in float32, halves away from zero."""
+
+    kind: ClassVar[str] = "quantize_float"
+    size: int
+    scale: float
+    y_zero: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class DequantizeFloat(Step):
+    """``y = (float32)(scale * (x - x_zero))``: a float64 product, rounded to float32."""
+
+    kind: ClassVar[str] = "dequantize_float"
+    size: int
+    scale: float
+    x_zero: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Softmax(Step):
+    """Softmax of rows; with d = max(row) - x, everything in gemmlowp's fixed point::
+
+        total  = sum(rounding_divide(exponentials[d], 12))
+        factor = 1 / total as a fraction (Newton-Raphson) and a power of two
+        y      = clamp(rounding_divide(high_mul(exponentials[d], factor), ...) + low, low, high); low where d > reach
+
+    Attributes:
+        rows: Number of rows.
+        depth: Length of a row.
+        reach: Largest difference that counts.
+        out_bits: Bits of the output's type.
+        low: Lowest value of the output's type.
+        high: Highest value of the output's type.
+        exponentials: exp(-d * scale * beta) with 31 fractional bits, int32 [256].
+    """  # noqa: D205, D415
+
+    kind: ClassVar[str] = "softmax"
+    rows: int
+    depth: int
+    reach: int
+    out_bits: int
+    low: int
+    high: int
+    exponentials: Const
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Mean(Step):
+    """``y = clamp(rescale(sum(x) - elements * x_zero, mantissa, shift) + y_zero, low, high)`` (MEAN, SUM).
+
+    Attributes:
+        kept: Loops over what is kept, int32 [2, kept_rank]: counts, strides in x.
+        reduced: Loops over what is added up, likewise.
+        elements: How many values are added into one.
+    """
+
+    kind: ClassVar[str] = "mean"
+    kept_rank: int
+    kept: Const
+    reduced_rank: int
+    reduced: Const
+    elements: int
+    x_zero: int
+    mantissa: int
+    shift: int
+    y_zero: int
+    low: int
+    high: int
+    axes: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class ArgMax(Step):
+    """Position of the first largest (sign 1) or smallest (sign -1) value along one dimension."""
+
+    kind: ClassVar[str] = "arg_max"
+    outer: int
+    length: int
+    inner: int
+    sign: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class ResizeBilinear(Step):
+    """Bilinear interpolation with positions and weights in 1024ths, divided by 2**20 half away from zero.
+
+    Attributes:
+        rows: Upper row, lower row, distance from the upper one in 1024ths, int32 [3, out_h].
+        columns: The same for columns, int32 [3, out_w].
+    """
+
+    kind: ClassVar[str] = "resize_bilinear"
+    batch: int
+    in_h: int
+    in_w: int
+    channels: int
+    out_h: int
+    out_w: int
+    rows: Const
+    columns: Const
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Fill(Step):
+    """``y = value`` everywhere."""
+
+    kind: ClassVar[str] = "fill"
+    size: int
+    value: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Copy(Step):
+    """All elements, in order: RESHAPE and its kin."""
+
+    kind: ClassVar[str] = "copy"
+    size: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class CopyBlock(Step):
+    """``y[y_offset + i . y_stride] = x[x_offset + i . x_stride]`` for all i below ``count``; flat positions."""
+
+    kind: ClassVar[str] = "copy_block"
+    rank: int
+    count: Const
+    x_offset: int
+    x_stride: Const
+    y_offset: int
+    y_stride: Const
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class CopyIndexed(Step):
+    """``y[y_offset + i . y_stride] = x[index_0[i_0] + index_1[i_1] + ...]``; flat positions.
+
+    Attributes:
+        rank: Number of loops.
+        count: Elements along each loop, int32 [rank].
+        index: The tables index_0, index_1, ... one behind the other, int32.
+        y_offset: Position of the first element.
+        y_stride: Distance in y along each loop.
+    """
+
+    kind: ClassVar[str] = "copy_indexed"
+    rank: int
+    count: Const
+    index: Const
+    y_offset: int
+    y_stride: Const
+
+
+def int32(name: str, values: Any, note: str = "") -> Const:
+    """Make a constant array of int32."""
+    return Const(name, np.asarray(values, np.int32), note)

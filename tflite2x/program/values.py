@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What steps read and write: values computed at run time, and constants."""
+
+from __future__ import annotations
+
+import dataclasses
+import keyword
+import math
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite2x.interpreter.kernel import TensorSpec
+
+Array = NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor that is computed at run time.
+
+    Attributes:
+        name: Identifier in generated code; unique in its program.
+        shape: Static shape.
+        dtype: NumPy name of the element type, such as ``int8``.
+        spec: What the interpreter knows about the tensor: its name in the model, scale and zero point.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    spec: TensorSpec | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Const:
+    """An array of constants.
+
+    Attributes:
+        name: Identifier in generated code; unique in its program.
+        data: The values, with their shape and type.
+        note: What it is, in a few words.
+    """
+
+    name: str
+    data: Array
+    note: str = ""
+
+
+class Names:
+    """Hands out identifiers that are valid in C, Rust and Python and differ from each other."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def __call__(self, wish: str) -> str:
+        """Return ``wish`` as an unused identifier."""
+        base = identifier(wish)
+        name, count = base, 2
+        while name in self._taken:
+            name, count = f"{base}_{count}", count + 1
+        self._taken.add(name)
+        return name
+
+
+_RESERVED = frozenset(
+    "auto char const default double enum extern float goto int long register short signed sizeof static struct switch "
+    "typedef union unsigned void volatile restrict inline as box crate dyn fn impl let loop match mod move mut priv pub "
+    "ref self static super trait type typeof unsafe unsized use virtual where yield abstract become final macro override "
+    "try gen input output".split()
+)
+
+
+def identifier(text: str) -> str:
+    """Turn any text into a lower-case identifier of C, Rust and Python of at most 48 characters."""
+    name = re.sub(r"[^0-9a-z]+", "_", text.lower().encode("ascii", "ignore").decode()).strip("_")[:48].strip("_")
+    if not name or name[0].isdigit():
+        name = f"m_{name}".rstrip("_")
+    return f"{name}_" if keyword.iskeyword(name) or name in _RESERVED else name
+
+
+def fits(dtype: str) -> tuple[int, int]:
+    """Return the lowest and highest value of an integer type."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
