@@ -60,7 +60,7 @@ def test_resize_bilinear_of_long_rows(rng, width, columns, places, dtype):
     SIDES,
     SIDES,
     st.one_of(PLACES, st.just({"align_corners": True, "half_pixel_centers": True})),
-    st.sampled_from(("float32", "int8", "uint8", "int16", "int32")),
+    st.sampled_from(("float32", "float16", "int8", "uint8", "int16", "int32", "bool")),
     st.booleans(),
 )
 def test_resize_nearest_neighbor(rng, height, rows, width, columns, places, dtype, constant):
@@ -103,7 +103,14 @@ def test_space_and_depth(rng, batch, height, width, depth, block, dtype):
 
 
 @cases
-@drawn(rngs, st.sampled_from((3, 4)), st.data(), st.sampled_from((*MOVED, "int16")), st.booleans(), st.booleans())
+@drawn(
+    rngs,
+    st.sampled_from((3, 4)),
+    st.data(),
+    st.sampled_from((*MOVED, "int16", "float16", "bool")),
+    st.booleans(),
+    st.booleans(),
+)
 def test_space_and_batch(rng, rank, data, dtype, constant, quantized):
     dimensions = rank - 2
     blocks = [data.draw(st.integers(1, 3)) for _ in range(dimensions)]

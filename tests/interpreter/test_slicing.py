@@ -37,7 +37,7 @@ def test_slice(rng, shape, data, dtype, constant):
 @st.composite
 def strided(draw):
     """Draw a shape with entries and masks; an ellipsis that has nothing left to take is drawn too."""
-    shape = draw(shapes(1, 5, 5))
+    shape = draw(shapes(1, 6, 4))
     entries = draw(st.integers(0, len(shape)))
     new = draw(st.integers(0, 2)) if entries else 0
     kinds = draw(st.permutations(["plain"] * entries + ["new"] * new))

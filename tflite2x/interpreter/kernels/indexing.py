@@ -14,6 +14,7 @@ import numpy as np
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
 from tflite2x.interpreter.kernels.layout import (
     MOVED,
+    PLAIN,
     given,
     integer,
     integers,
@@ -122,7 +123,7 @@ def range_(ctx: KernelContext) -> Run:
     return run
 
 
-@kernel("MATRIX_DIAG", types=MOVED)
+@kernel("MATRIX_DIAG", types=PLAIN)
 def matrix_diag(ctx: KernelContext) -> Run:
     """MATRIX_DIAG: put the last dimension on the diagonal of square matrices, zeros elsewhere."""
     ctx.input(0)
@@ -139,7 +140,7 @@ def matrix_diag(ctx: KernelContext) -> Run:
     return run
 
 
-@kernel("MATRIX_SET_DIAG", types=MOVED)
+@kernel("MATRIX_SET_DIAG", types=PLAIN)
 def matrix_set_diag(ctx: KernelContext) -> Run:
     """MATRIX_SET_DIAG: matrices with their main diagonal replaced."""
     ctx.input(0)

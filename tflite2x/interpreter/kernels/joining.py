@@ -16,6 +16,7 @@ import numpy as np
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.layout import (
     MOVED,
+    PLAIN,
     at,
     find_axis,
     given,
@@ -32,7 +33,7 @@ from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import ActivationFunctionType, TensorType
 
 
-@kernel("PACK", types=MOVED)
+@kernel("PACK", types=(*PLAIN, "uint32"))
 def pack(ctx: KernelContext) -> Run:
     """PACK: join tensors of one shape along a new axis."""
     specs = [ctx.input(i) for i in range(len(ctx.inputs))]
@@ -49,7 +50,7 @@ def pack(ctx: KernelContext) -> Run:
     return run
 
 
-@kernel("UNPACK", types=MOVED)
+@kernel("UNPACK", types=("float32", "float16", "int8", "uint8", "int16", "int32", "bool"))
 def unpack(ctx: KernelContext) -> Run:
     """UNPACK: one output per index along an axis, which disappears."""
     require_same_quantization(ctx, ctx.input(0), *ctx.outputs)
@@ -67,7 +68,7 @@ def unpack(ctx: KernelContext) -> Run:
     return run
 
 
-@kernel("CONCATENATION", types=(*MOVED, "uint8 with different scales", "int4"))
+@kernel("CONCATENATION", types=(*MOVED, "uint32", "uint8 with different scales", "int4"))
 def concatenation(ctx: KernelContext) -> Run:
     """CONCATENATION: join tensors along an existing axis; scalars become a vector.
 
@@ -123,7 +124,7 @@ def _requantize_table(spec: TensorSpec, output: TensorSpec) -> Array | None:
         return np.asarray(np.clip(np.nan_to_num(rounded) + zero_out, 0, 255), np.uint8)
 
 
-@kernel("SPLIT", types=MOVED)
+@kernel("SPLIT", types=PLAIN)
 def split(ctx: KernelContext) -> Run:
     """SPLIT: equal parts along an axis; input 0 is the axis."""
     ctx.input(0)
@@ -143,7 +144,7 @@ def split(ctx: KernelContext) -> Run:
     return run
 
 
-@kernel("SPLIT_V", types=MOVED)
+@kernel("SPLIT_V", types=PLAIN)
 def split_v(ctx: KernelContext) -> Run:
     """SPLIT_V: parts of given sizes along an axis; one size may be -1 and takes what is left."""
     for i in range(3):

@@ -9,8 +9,10 @@ import numpy as np
 
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec, uniform
 
-#: For ``types`` of kernels that copy elements without looking at them.
+#: For ``types`` of kernels that copy elements without looking at them: what LiteRT takes. The kernels take more.
 MOVED = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
+#: The same, for kernels of LiteRT that take neither float16 nor bool.
+PLAIN = ("float32", "int8", "uint8", "int16", "int32", "int64")
 
 
 def given(array: Array | None) -> Array:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
-from tflite2x.interpreter.kernels.layout import MOVED, given, integers
+from tflite2x.interpreter.kernels.layout import given, integers
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import TensorType
 
@@ -152,7 +152,7 @@ def _integer_positions(size: int, target: int, align: bool, half: bool) -> tuple
     return lower, upper, place - _FRACTION * lower
 
 
-@kernel("RESIZE_NEAREST_NEIGHBOR", types=MOVED)
+@kernel("RESIZE_NEAREST_NEIGHBOR", types=("float32", "float16", "int8", "uint8", "int16", "int32", "bool"))
 def resize_nearest_neighbor(ctx: KernelContext) -> Run:
     """RESIZE_NEAREST_NEIGHBOR: pixels are copied; positions are computed in float32."""
     ctx.input(0)

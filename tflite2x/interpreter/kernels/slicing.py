@@ -207,7 +207,7 @@ def reverse(ctx: KernelContext) -> Run:
     return run
 
 
-@kernel("REVERSE_SEQUENCE", types=MOVED)
+@kernel("REVERSE_SEQUENCE", types=("float32", "uint8", "int16", "int32", "int64"))
 def reverse_sequence(ctx: KernelContext) -> Run:
     """REVERSE_SEQUENCE: reverse the first ``seq_lengths[b]`` entries along one axis, for each b along another."""
     ctx.input(0)

@@ -29,7 +29,7 @@ from tflite2x.schema.enums import TensorType
 _QUANTIZED = (TensorType.UINT8, TensorType.INT8, TensorType.INT16)
 
 
-@kernel("SPACE_TO_DEPTH", types=MOVED)
+@kernel("SPACE_TO_DEPTH", types=("float32", "int8", "uint8", "int32", "int64"))
 def space_to_depth(ctx: KernelContext) -> Run:
     """SPACE_TO_DEPTH: [B, H*b, W*b, C] to [B, H, W, b*b*C]; channels are ordered by row, column, old channel."""
     block = _block_size(ctx)
@@ -45,7 +45,7 @@ def space_to_depth(ctx: KernelContext) -> Run:
     return run
 
 
-@kernel("DEPTH_TO_SPACE", types=MOVED)
+@kernel("DEPTH_TO_SPACE", types=("float32", "int8", "uint8", "int32", "int64"))
 def depth_to_space(ctx: KernelContext) -> Run:
     """DEPTH_TO_SPACE: [B, H, W, b*b*C] to [B, H*b, W*b, C], the inverse of SPACE_TO_DEPTH."""
     block = _block_size(ctx)
