@@ -27,7 +27,7 @@ from tflite2x.errors import Tflite2xError
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Rewrite": ("optimize",),
     "Look": ("inspect", "ops", "passes"),
-    "Run": ("run",),
+    "Run": ("run", "evaluate"),
     "Check": ("verify", "prove"),
 }
 

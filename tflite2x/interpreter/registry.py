@@ -82,16 +82,16 @@ def kernel(
 
 @overload
 def register_kernel(
-    name: str, fn: None = None, *, form: Form = "simple", replace: bool = False
+    name: str, fn: None = None, *, form: Form = "simple", replace: bool = False, pure: bool = False
 ) -> Callable[[F], F]: ...
 
 
 @overload
-def register_kernel(name: str, fn: F, *, form: Form = "simple", replace: bool = False) -> F: ...
+def register_kernel(name: str, fn: F, *, form: Form = "simple", replace: bool = False, pure: bool = False) -> F: ...
 
 
 def register_kernel(
-    name: str, fn: F | None = None, *, form: Form = "simple", replace: bool = False
+    name: str, fn: F | None = None, *, form: Form = "simple", replace: bool = False, pure: bool = False
 ) -> F | Callable[[F], F]:
     """Register the kernel of a custom operator; directly, or as a decorator.
 
@@ -112,6 +112,7 @@ def register_kernel(
             ``prepared``: ``fn(ctx)`` gets a ``KernelContext`` once and returns ``run(inputs)``, which works like
             ``batched``.
         replace: Take the place of a kernel that is registered already.
+        pure: The outputs follow from the inputs alone (see ``Kernel``).
 
     Returns:
         ``fn``, or the decorator.
@@ -120,7 +121,7 @@ def register_kernel(
         PluginError: The name is taken, or is that of a builtin operator.
     """
     if fn is None:
-        return lambda function: register_kernel(name, function, form=form, replace=replace)
+        return lambda function: register_kernel(name, function, form=form, replace=replace, pure=pure)
     if form not in ("simple", "batched", "prepared"):
         raise PluginError(f"a kernel's form is {form!r}", hint="Choose 'simple', 'batched' or 'prepared'.")
     if name in BuiltinOperator.__members__:
@@ -136,7 +137,7 @@ def register_kernel(
             hint="Pass replace=True to take the place of the first.",
         )
     prepare = fn if form == "prepared" else functools.partial(_adapt, fn, form)
-    CUSTOM_KERNELS[name] = Kernel(name, prepare, verified="", pure=False, owner=owner)
+    CUSTOM_KERNELS[name] = Kernel(name, prepare, verified="", pure=pure, owner=owner)
     return fn
 
 

@@ -81,4 +81,4 @@ def _check_groups(ctx: KernelContext, channels: int) -> None:
         )
 
 
-register_kernel(CUSTOM_CODE, prepare, form="prepared", replace=True)
+register_kernel(CUSTOM_CODE, prepare, form="prepared", replace=True, pure=True)
