@@ -66,5 +66,5 @@ def _rows(values: Array) -> NDArray[np.float64]:
     return values.reshape(len(values), -1).astype(np.float64)
 
 
-def _holds(rows: Array, labels: Array) -> bool:
-    return rows.shape[1] > 1 and bool(labels.size) and labels.min() >= 0 and labels.max() < rows.shape[1]
+def _are_classes(labels: Array, count: int) -> bool:
+    return bool(labels.dtype.kind in "iu" and labels.size and 0 <= labels.min() and labels.max() < count)
