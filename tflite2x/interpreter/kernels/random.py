@@ -36,7 +36,10 @@ class _Stream:
     def __init__(self, ctx: KernelContext) -> None:
         self._runtime = ctx.runtime
         self._key = ("random", ctx.op)
-        self._seeds = int(ctx.options.seed), int(ctx.options.seed2)
+        # The released LiteRT keeps the lower 32 bits of a seed, as a signed number.
+        self._seeds = tuple(
+            ((int(s) + (1 << 31)) % (1 << 32)) - (1 << 31) for s in (ctx.options.seed, ctx.options.seed2)
+        )
 
     def take(self, blocks: int, skip: int) -> list[Uint32]:
         """Return ``blocks`` blocks for each sample, and move on by ``skip`` blocks per sample."""
