@@ -11,8 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tflite2x
-from tests.interpreter.one_operator import Value, cases, check, one_operator, random_array, rngs, shapes
+from tests.interpreter.one_operator import CASES, Value, cases, check, one_operator, random_array, rngs, shapes
 from tests.interpreter.quantizations import every, quantizations, scales, special_floats
+from tests.oracle import litert_run
 from tflite2x.errors import ExecutionError
 from tflite2x.schema.tables import CastOptions, DequantizeOptions, FakeQuantOptions, QuantizeOptions
 
@@ -99,6 +100,35 @@ def test_dequantize_constants(source: str, data: st.DataObject, shape: Any, rng:
         value = (value >> 4).astype(np.int8)
     inputs = [Value(value, True, quantization=q, type=source)]
     check("DEQUANTIZE", DequantizeOptions(), inputs, [("float32", shape)])
+
+
+@pytest.mark.parametrize("dtype", ["int4", "uint4"])
+@cases
+@given(shape=shapes(), rng=rngs, scale=scales(-4, 1), zero_point=st.integers(0, 7))
+def test_there_and_back_through_four_bits(dtype: str, shape: Any, rng: Any, scale: float, zero_point: int) -> None:
+    model = tflite2x.Model.new()
+    graph = model.main
+    x, y = graph.add_input("x", shape, "float32"), graph.add_tensor("y", shape, "float32")
+    q = graph.add_tensor("q", shape, dtype, scale=scale, zero_point=zero_point)
+    graph.add_operator("QUANTIZE", [x], [q], QuantizeOptions())
+    graph.add_operator("DEQUANTIZE", [q], [y], DequantizeOptions())
+    graph.set_outputs([y])
+    value = random_array(rng, shape, "float32")
+    np.testing.assert_array_equal(
+        tflite2x.Interpreter(model).run([value])[0], litert_run(tflite2x.dumps(model), [value])[0]
+    )
+    CASES["QUANTIZE"] += 1
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [("int4", -8, 7), ("uint4", 0, 15), ("int2", -2, 1)])
+@cases
+@given(shape=shapes(), rng=rngs)
+def test_narrow_constants_to_float(dtype: str, low: int, high: int, shape: Any, rng: Any) -> None:
+    value = rng.integers(low, high, shape, endpoint=True).astype(np.uint8 if dtype == "uint4" else np.int8)
+    quantization = {"scale": 0.3, "zero_point": 0}
+    check("DEQUANTIZE", DequantizeOptions(), [Value(value, True, quantization=quantization, type=dtype)],
+          [("float32", shape)])  # fmt: skip
+    check("CAST", CastOptions(), [Value(value, True, type=dtype)], [("float32", shape)])
 
 
 @cases

@@ -11,8 +11,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tflite2x
-from tests.interpreter.one_operator import Value, cases, check, one_operator, random_array, rngs, shapes, steering
+from tests.interpreter.one_operator import (
+    CASES,
+    Value,
+    cases,
+    check,
+    one_operator,
+    random_array,
+    rngs,
+    shapes,
+    steering,
+)
 from tests.interpreter.quantizations import quantizations
+from tests.oracle import litert_run
 from tflite2x.errors import ExecutionError
 from tflite2x.interpreter.reducing import sequential_sum
 from tflite2x.schema.enums import TensorType
@@ -77,6 +88,24 @@ def test_quantized_sum(case: Any, rng: Any, data: st.DataObject) -> None:
     value = Value(random_array(rng, shape, "uint8"), quantization=data.draw(quantizations("uint8")))
     out = data.draw(quantizations("uint8"))
     check("SUM", ReducerOptions(keep_dims=keep), [value, steering(axes, True)], [("uint8", result, out)])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@cases
+@given(case=reductions(), rng=rngs, data=st.data())
+def test_signed_sums_stay_within_one_of_the_optimized_kernel(
+    dtype: str, case: Any, rng: Any, data: st.DataObject
+) -> None:
+    # BUILTIN_REF is wrong here, and the optimized kernel multiplies in float32.
+    shape, axes, keep, result = case
+    source, out = data.draw(quantizations(dtype, -9, 0)), data.draw(quantizations(dtype, -6, 1))
+    inputs = [Value(random_array(rng, shape, dtype), quantization=source), steering(axes, True)]
+    model = one_operator("SUM", ReducerOptions(keep_dims=keep), inputs, [(dtype, result, out)])
+    expected = litert_run(tflite2x.dumps(model), [inputs[0].array], resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES")[0]
+    got = tflite2x.Interpreter(model).run([inputs[0].array])[0]
+    assert got.dtype == expected.dtype
+    assert np.max(np.abs(got.astype(np.int64) - expected)) <= 1
+    CASES["SUM"] += 1
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
