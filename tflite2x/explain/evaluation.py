@@ -67,4 +67,4 @@ def _rows(values: Array) -> NDArray[np.float64]:
 
 
 def _are_classes(labels: Array, count: int) -> bool:
-    return bool(labels.dtype.kind in "iu" and labels.size and 0 <= labels.min() and labels.max() < count)
+    return bool(labels.dtype.kind in "iu" and labels.size and labels.min() >= 0 and labels.max() < count)
