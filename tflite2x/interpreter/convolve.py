@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engines behind the convolutions: windows times weights as matrix products, and tap by tap for depthwise."""
+"""The engine behind the convolutions: windows times weights as matrix products."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tflite2x.interpreter.kernel import Array
-from tflite2x.interpreter.windows import Axis, pad_windows, tap_views, window_view
+from tflite2x.interpreter.windows import Axis, pad_windows, window_view
 
 #: Elements of the matrix of windows that are made at a time: one megabyte of float32 stays in the second-level cache.
 _BLOCK = 1 << 18
-#: Elements of one depthwise accumulator: input, product and accumulator together stay in the second-level cache.
-_TAP_BLOCK = 1 << 16
 
 #: ``finish(acc, out, first)``: turn accumulators [n, R, O] of the images from ``first`` on into ``out`` [n, R, O].
 Finish = Callable[[Array, Array, int], None]
@@ -77,58 +75,3 @@ def _rows(windows: Array, count: int, groups: int, rank: int) -> Array:
         return windows.reshape(count, rows, depth)
     split = windows.reshape(count, -1, *windows.shape[1:-1], groups, windows.shape[-1] // groups)
     return np.ascontiguousarray(np.moveaxis(split, 2 + 2 * rank, 1)).reshape(count, groups, rows, depth)
-
-
-def depthwise(
-    x: Array,
-    axes: Sequence[Axis],
-    weights: Array,
-    finish: Finish,
-    out: Array,
-    *,
-    pad_value: int | float = 0,
-    repeated: Array | None = None,
-) -> None:
-    """Convolve every channel with its own filters, one tap after the other (the order of the C++ loops).
-
-    Args:
-        x: [batch, H, W, C].
-        axes: Geometry of the two spatial axes.
-        weights: [kh, kw, C, M] in the type to compute in.
-        finish: Last step, per block.
-        out: [batch, H', W', C * M], contiguous; filled.
-        pad_value: What lies outside of the input.
-        repeated: From :func:`repeat_along_lines` for this output width, if the caller keeps it.
-    """
-    if out.size == 0:
-        return
-    high, wide = (a.out for a in axes)
-    channels, multiplier = weights.shape[2:]
-    per_line = wide * channels * multiplier
-    images = max(1, _TAP_BLOCK // max(1, high * per_line))
-    lines = max(1, _TAP_BLOCK // max(1, per_line))
-    repeated = repeat_along_lines(weights, wide) if repeated is None else repeated
-    for first in range(0, len(x), images):
-        padded = pad_windows(x[first : first + images], axes, pad_value, weights.dtype)
-        views = {index: view[..., None] for index, view in tap_views(padded, axes)}
-        count = len(padded)
-        for top in range(0, high, lines):
-            shape = (count, min(lines, high - top), wide, channels, multiplier)
-            acc, term = np.empty(shape, weights.dtype), np.empty(shape, weights.dtype)
-            for number, (index, view) in enumerate(views.items()):
-                np.multiply(view[:, top : top + lines], repeated[index], out=term if number else acc)
-                if number:
-                    np.add(acc, term, out=acc)
-            target = out[first : first + count, top : top + lines]
-            finish(acc.reshape(count, -1, out.shape[-1]), target.reshape(count, -1, out.shape[-1]), first)
-
-
-def repeat_along_lines(weights: Array, wide: int) -> Array:
-    """Repeat depthwise weights [kh, kw, C, M] for every pixel of a line of ``wide``.
-
-    Along a line, one long loop is faster than one short loop per pixel.
-    """
-    if weights.shape[3] > 1:
-        return weights[:, :, None]
-    shape = (*weights.shape[:2], wide, *weights.shape[2:])
-    return np.ascontiguousarray(np.broadcast_to(weights[:, :, None], shape))

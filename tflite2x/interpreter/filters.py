@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,11 +21,12 @@ from tflite2x.interpreter.affine import (
     float_finish,
     hybrid_finish,
 )
-from tflite2x.interpreter.convolve import Finish, convolve, depthwise, repeat_along_lines
-from tflite2x.interpreter.exact_gemm import ExactGemm, exact_dtype
+from tflite2x.interpreter.convolve import Finish, convolve
+from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext
-from tflite2x.interpreter.windows import window_axes
+from tflite2x.interpreter.tap_convolution import TapConvolution
+from tflite2x.interpreter.windows import Axis, window_axes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +58,12 @@ class Filters:
 
     def floats(self, bias: Array | None) -> Apply:
         """Convolve float32 with float32."""
-        run = self._engine(self.weights.astype(np.float32, copy=False), np.dtype(np.float32), merge=False)
+        weights = self.weights.astype(np.float32, copy=False)
+        if self._tapwise:
+            run = self._by_taps(TapConvolution(self._per_tap(weights)))
+        else:
+            matrix = np.ascontiguousarray(self._matrix(weights))
+            run = self._by_products(lambda rows: np.matmul(rows, matrix), np.dtype(np.float32), merge=False)
         finish = float_finish(self.activation, bias)
         return lambda x: run(x, 0.0, finish, np.dtype(np.float32))
 
@@ -94,15 +100,19 @@ class Filters:
     def _exact(self, weights: Array, magnitude: int) -> tuple[_Engine, Array]:
         """Return an engine for integer weights, and the bound on its accumulators per output channel."""
         if self._tapwise:
-            bound = np.abs(weights.astype(np.float64)).reshape(len(weights), -1).sum(axis=1) * magnitude
-            dtype = exact_dtype(float(bound.max(initial=0)))
-            return self._engine(weights.astype(dtype), dtype), bound
+            taps = TapConvolution(self._per_tap(weights), magnitude)
+            return self._by_taps(taps), taps.bound
         gemm = ExactGemm(self._matrix(weights), magnitude)
-        return self._engine(weights, gemm.dtype, gemm), gemm.bound.reshape(-1)
+        return self._by_products(gemm, gemm.dtype, merge=True), gemm.bound.reshape(-1)
 
     @property
     def _tapwise(self) -> bool:
         return self.groups > 1 and self.weights.shape[-1] == 1 and self.weights.ndim == 4
+
+    def _per_tap(self, weights: Array) -> Array:
+        """Return [kh, kw, C, M]."""
+        split = weights[..., 0].reshape(self.groups, len(weights) // self.groups, *weights.shape[1:-1])
+        return split.transpose(2, 3, 0, 1)
 
     def _matrix(self, weights: Array) -> Array:
         """Return [K, O], or [G, K, O / G]."""
@@ -110,52 +120,33 @@ class Filters:
             return weights.reshape(len(weights), -1).T
         return weights.reshape(self.groups, len(weights) // self.groups, -1).transpose(0, 2, 1)
 
-    def _engine(
-        self,
-        weights: Array,
-        dtype: np.dtype[np.generic],
-        product: Callable[[Array], Array] | None = None,
-        *,
-        merge: bool = True,
-    ) -> _Engine:
-        channels, taps = len(weights), weights.shape[1:-1]
-        tap_weights = (
-            np.ascontiguousarray(weights[..., 0].reshape(self.groups, -1, *taps).transpose(2, 3, 0, 1))
-            if self._tapwise
-            else None
-        )
-        if product is None and tap_weights is None:
-            matrix = np.ascontiguousarray(self._matrix(weights))
-
-            def multiply(rows: Array) -> Array:
-                return np.asarray(np.matmul(rows, matrix))
-
-            product = multiply
-
-        lines: dict[int, Array] = {}
-
-        def run(x: Array, pad_value: float, finish: Finish, out_dtype: np.dtype[np.generic]) -> Array:
-            if x.shape[-1] != self.groups * weights.shape[-1]:
-                raise self.ctx.execution_error(
-                    f"{x.shape[-1]} input channels do not fit filters of {weights.shape[-1]} in {self.groups} groups"
-                )
-            axes = window_axes(
-                self.geometry.padding, x.shape[1:-1], taps, self.geometry.strides, self.geometry.dilations
-            )
-            if any(a.out < 0 for a in axes):
-                raise self.ctx.execution_error(f"the filter does not fit into the input of shape {x.shape}")
-            out = np.empty((len(x), *(a.out for a in axes), channels), out_dtype)
-            if tap_weights is not None:
-                wide = axes[1].out
-                if wide not in lines:
-                    lines.clear()  # inputs of one size are the rule; keep one
-                    lines[wide] = repeat_along_lines(tap_weights, wide)
-                depthwise(x, axes, tap_weights, finish, out, pad_value=pad_value, repeated=lines[wide])
-            elif product is not None:
-                convolve(x, axes, product, dtype, finish, out, pad_value=pad_value, groups=self.groups, merge=merge)
+    def _by_taps(self, taps: TapConvolution) -> _Engine:
+        def run(x: Array, pad_value: float, finish: Finish, dtype: np.dtype[np.generic]) -> Array:
+            axes, out = self._place(x, dtype)
+            taps(x, axes, finish, out, pad_value)
             return out
 
         return run
+
+    def _by_products(self, product: Callable[[Array], Array], dtype: np.dtype[Any], *, merge: bool) -> _Engine:
+        def run(x: Array, pad_value: float, finish: Finish, out_dtype: np.dtype[np.generic]) -> Array:
+            axes, out = self._place(x, out_dtype)
+            convolve(x, axes, product, dtype, finish, out, pad_value=pad_value, groups=self.groups, merge=merge)
+            return out
+
+        return run
+
+    def _place(self, x: Array, dtype: np.dtype[np.generic]) -> tuple[tuple[Axis, ...], Array]:
+        """Return the geometry for an input, and the array for the output."""
+        weights, geometry = self.weights, self.geometry
+        if x.shape[-1] != self.groups * weights.shape[-1]:
+            raise self.ctx.execution_error(
+                f"{x.shape[-1]} input channels do not fit filters of {weights.shape[-1]} in {self.groups} groups"
+            )
+        axes = window_axes(geometry.padding, x.shape[1:-1], weights.shape[1:-1], geometry.strides, geometry.dilations)
+        if any(a.out < 0 for a in axes):
+            raise self.ctx.execution_error(f"the filter does not fit into the input of shape {x.shape}")
+        return axes, np.empty((len(x), *(a.out for a in axes), len(weights)), dtype)
 
 
 _Engine = Callable[[Array, float, Finish, "np.dtype[np.generic]"], Array]
