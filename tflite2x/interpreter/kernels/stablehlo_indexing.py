@@ -99,7 +99,7 @@ def scatter(ctx: KernelContext) -> Run:
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         operand, indices, updates = (given(a) for a in inputs[:3])
         rank, count = operand.ndim - 1, sample_count(operand, indices, updates)
-        if len(windows) + len(inserted) != rank or max(windows, default=0) > updates.ndim - 2:
+        if len(windows) + len(inserted) != rank or max(windows, default=-1) > updates.ndim - 2:
             raise ctx.execution_error(f"update_window_dims {windows} do not fit shape {list(operand.shape[1:])}")
         starts = _starts(indices, vector_axis, where, rank)
         # Updates with the scatter dimensions first, then the windows.
