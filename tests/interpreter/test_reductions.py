@@ -139,6 +139,18 @@ def test_truth(op: str, case: Any, rng: Any, constant: bool) -> None:
     check(op, ReducerOptions(keep_dims=keep), [value, steering(axes, constant)], [("bool", result)])
 
 
+@pytest.mark.parametrize("op", ["MEAN", "SUM", "REDUCE_MAX", "REDUCE_PROD"])
+@pytest.mark.parametrize("dtype", ["float32", "int32", "int8"])
+@pytest.mark.parametrize("axes", [[1], [0], [0, 1, 2]])
+def test_reductions_of_nothing(op: str, dtype: str, axes: list[int]) -> None:
+    if (op, dtype) in (("SUM", "int8"), ("REDUCE_PROD", "int8")):
+        pytest.skip("LiteRT reads or leaves memory that it did not write")
+    q = {"scale": 0.5, "zero_point": 3} if dtype == "int8" else {}
+    result = tuple(n for i, n in enumerate((2, 0, 3)) if i not in axes)
+    inputs = [Value(np.zeros((2, 0, 3), dtype), quantization=q), steering(axes, True)]
+    check(op, ReducerOptions(), inputs, [(dtype, result, q)])
+
+
 @pytest.mark.parametrize(("op", "options"), [("ARG_MAX", ArgMaxOptions), ("ARG_MIN", ArgMinOptions)])
 @pytest.mark.parametrize("dtype", ["float32", "int8", "uint8", "int32", "bool"])
 @cases

@@ -109,3 +109,11 @@ def test_local_response_normalization(
     options = LocalResponseNormalizationOptions(radius=radius, bias=bias, alpha=alpha, beta=beta)
     value = random_array(rng, shape, "float32")
     check("LOCAL_RESPONSE_NORMALIZATION", options, [Value(value)], [("float32", shape)], tolerance=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 3)])
+def test_rows_of_nothing(shape: tuple[int, ...]) -> None:
+    value = Value(np.zeros(shape, np.float32))
+    check("SOFTMAX", SoftmaxOptions(beta=1.0), [value], [("float32", shape)])
+    check("LOG_SOFTMAX", LogSoftmaxOptions(), [value], [("float32", shape)])
+    check("L2_NORMALIZATION", L2NormOptions(), [value], [("float32", shape)])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tflite2x.interpreter.kernel import Array, KernelContext, uniform
@@ -21,11 +23,11 @@ def sequential_sum(x: Array, axes: int | tuple[int, ...], keepdims: bool = True)
     """
     reduced = tuple(sorted({a % x.ndim for a in ((axes,) if isinstance(axes, int) else axes)}))
     kept = tuple(i for i in range(x.ndim) if i not in reduced)
-    count = int(np.prod([x.shape[i] for i in reduced], dtype=np.int64))
-    rows = np.ascontiguousarray(x.transpose(reduced + kept)).reshape(count, -1)
+    count, columns = math.prod(x.shape[i] for i in reduced), math.prod(x.shape[i] for i in kept)
+    rows = np.ascontiguousarray(x.transpose(reduced + kept)).reshape(count, columns)
     if count == 0:
-        total = np.zeros(rows.shape[1], x.dtype)
-    elif rows.shape[1] < 8:
+        total = np.zeros(columns, x.dtype)
+    elif columns < 8:
         # Over few columns NumPy might reorder a reduction; an accumulation has one order only.
         total = np.add.accumulate(rows, axis=0)[-1]
     else:

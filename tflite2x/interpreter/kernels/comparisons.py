@@ -26,7 +26,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 @kernel("EQUAL", "NOT_EQUAL", types=(*_NUMBERS, "bool", "string"))
 def equality(ctx: KernelContext) -> Run:
-    """EQUAL and NOT_EQUAL (LiteRT comparisons.cc); see ``ordering``. int16 is rescaled, too, when it is quantized."""
+    """EQUAL and NOT_EQUAL (LiteRT comparisons.cc); see ``ordering``. int16 is rescaled, too, when it is quantized.
+
+    LiteRT leaves the result of NOT_EQUAL unwritten for int16 without quantization; here it is computed.
+    """
     name = check_types(ctx, (*_NUMBERS, "bool", "string"), inputs=2, output=False)
     if name in ("int8", "uint8") or (name == "int16" and ctx.input(0).is_quantized):
         return _quantized(ctx)

@@ -93,8 +93,8 @@ def _integer_mean(x: Array, axes: tuple[int, ...]) -> Int64:
 def total(ctx: KernelContext) -> Run:
     """SUM (LiteRT reduce.cc, reference/reduce.h QuantizedMeanOrSum).
 
-    BUILTIN_REF reads int8 and int16 data as uint8, which is wrong; this follows the right arithmetic, and the optimized
-    resolver agrees up to its own rounding (it multiplies in float32).
+    BUILTIN_REF reads int8 and int16 data as uint8, which is wrong. This follows the right arithmetic, which is TFLite
+    Micro's, too; the optimized resolver agrees up to its own rounding (it multiplies in float32).
     """
     name = check_types(ctx, (*_PLAIN, *QUANTIZED))
     dtype = ctx.outputs[0].dtype
@@ -106,6 +106,8 @@ def total(ctx: KernelContext) -> Run:
     zero_point = ctx.outputs[0].z
 
     def values(x: Array, axes: tuple[int, ...]) -> Array:
+        if x.size == 0:
+            return np.zeros([1 if i in axes else n for i, n in enumerate(x.shape)], dtype)
         return saturate(requantize(_centered_sum(ctx, x, axes), mantissa, shift, "double") + zero_point, dtype)
 
     return reduction(ctx, values)

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tflite2x.interpreter import gemmlowp, lookup
 from tflite2x.interpreter.elementwise import Int64, check_types, one, option, per_tensor, quiet, type_name
@@ -41,7 +43,7 @@ def softmax(ctx: KernelContext) -> Run:
     name, target = type_name(source), type_name(out)
     beta = float(np.float32(option(ctx, "beta", 0.0)))
     if name == target and name in ("float32", "float16"):
-        return one(quiet(lambda x: _float_softmax(x, np.float32(beta))))
+        return one(rows(quiet(lambda x: _float_softmax(x, np.float32(beta))), out.dtype))
     pairs = (("int8", "int8"), ("int8", "int16"), ("uint8", "uint8"), ("uint8", "int16"), ("int16", "int16"))
     if (name, target) not in pairs:
         raise ctx.unsupported(f"SOFTMAX from {name} to {target}")
@@ -54,6 +56,11 @@ def softmax(ctx: KernelContext) -> Run:
                 f"the output has scale {out.s} and zero point {out.z}", f"SOFTMAX gives {scale} and {zero_point}."
             )
     return _int16_softmax(ctx, beta) if name == "int16" else _byte_softmax(ctx, beta)
+
+
+def rows(function: Callable[[Array], Array], dtype: DTypeLike) -> Callable[[Array], Array]:
+    """Let a function of rows return empty arrays for empty inputs, which have no largest element."""
+    return lambda x: function(x) if x.size else np.zeros(x.shape, dtype)
 
 
 def _float_softmax(x: Array, beta: np.float32) -> Array:
@@ -103,7 +110,7 @@ def _byte_softmax(ctx: KernelContext, beta: float) -> Run:
         result = rounding_divide_by_pot(product, bits_over_unit + 31 - bits) + info.min
         return saturate(np.where(below > -lowest, info.min, result), out.dtype)
 
-    return one(values)
+    return one(rows(values, out.dtype))
 
 
 def _int16_softmax(ctx: KernelContext, beta: float) -> Run:
@@ -127,7 +134,7 @@ def _int16_softmax(ctx: KernelContext, beta: float) -> Run:
         result: Array = (exponentials * scale + (np.int64(1) << (right - 1))) >> right
         return saturate(np.maximum(result, 0), np.int16)
 
-    return one(values)
+    return one(rows(values, np.int16))
 
 
 @kernel("LOG_SOFTMAX", types=("float32", "int8 -> int8", "uint8 -> uint8"))
@@ -138,7 +145,7 @@ def log_softmax(ctx: KernelContext) -> Run:
     """
     name = check_types(ctx, ("float32", "int8", "uint8"))
     if name == "float32":
-        return one(quiet(_float_log_softmax))
+        return one(rows(quiet(_float_log_softmax), np.float32))
     source, out = ctx.input(0), ctx.outputs[0]
     per_tensor(ctx, source, out)
     info = np.iinfo(out.dtype)
@@ -163,7 +170,7 @@ def log_softmax(ctx: KernelContext) -> Run:
         result = rounding_divide_by_pot(all_rescaled.take(below) - logarithm, fraction) + info.max
         return saturate(np.where(-below.astype(np.int64) > smallest, result, info.min), out.dtype)
 
-    return one(values)
+    return one(rows(values, out.dtype))
 
 
 def _float_log_softmax(x: Array) -> Array:
