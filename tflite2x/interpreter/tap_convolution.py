@@ -47,7 +47,7 @@ class TapConvolution:
             self.bound = products.sum(axis=(0, 1)).reshape(-1)
             self._total = exact_dtype(float(self.bound.max(initial=0)))
             parts = _int16_parts(products, taps)
-            narrow = 2 * len(parts) <= len(taps) and self._total == np.float32
+            narrow = 3 * len(parts) <= 2 * len(taps) and self._total == np.float32
             self._parts = parts if narrow else [taps]
         self._dtype = np.dtype(np.int16) if narrow else self._total
         self._weights = weights.astype(self._dtype)
@@ -112,14 +112,16 @@ class TapConvolution:
 def _int16_parts(products: NDArray[np.float64], taps: Sequence[Tap]) -> list[list[Tap]]:
     """Group taps so that no sum of a group's largest products leaves int16; one group per tap where that fails."""
     parts: list[list[Tap]] = []
-    room: NDArray[np.float64] = np.zeros(0)
+    rooms: list[NDArray[np.float64]] = []
     for tap in taps:
-        if parts and bool(np.all(products[tap] <= room)):
-            parts[-1].append(tap)
-            room = room - products[tap]
-        else:
-            parts.append([tap])
-            room = _INT16 - products[tap]
-        if np.any(room < 0):
+        if np.any(products[tap] > _INT16):
             return [[t] for t in taps]
+        # The first group with room, for every channel.
+        fitting = (i for i, room in enumerate(rooms) if bool(np.all(products[tap] <= room)))
+        group = next(fitting, len(parts))
+        if group == len(parts):
+            parts.append([])
+            rooms.append(np.full(products[tap].shape, float(_INT16)))
+        parts[group].append(tap)
+        rooms[group] = rooms[group] - products[tap]
     return parts
