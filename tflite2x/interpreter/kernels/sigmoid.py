@@ -75,7 +75,8 @@ def gelu(ctx: KernelContext) -> Run:
     """GELU, exact or with the tanh approximation (LiteRT activations.cc, reference/gelu.h).
 
     8 bits: a table filled with float32 arithmetic; int16: 513 values with interpolation. LiteRT's float version uses
-    approximations of erfc and tanh that are off by up to a few units in the last place.
+    approximations of erfc and tanh that are off by up to a few units in the last place. Its tables call the C library's
+    erfcf, which older libraries do not round correctly: of the 513 values, a rare one differs by one.
     """
     name = check_types(ctx, ("float32", "float16", "int8", "uint8", "int16"))
     half, unit = np.float32(0.5), np.float32(1)
