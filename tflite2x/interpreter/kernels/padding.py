@@ -31,7 +31,6 @@ def pad(ctx: KernelContext) -> Run:
     Zero is the output's zero point for uint8 and for quantized int8 and int16, and plain 0 otherwise.
     """
     spec, output = ctx.input(0), ctx.outputs[0]
-    ctx.input(1)
     value_spec = ctx.optional(2)
     quantized = spec.type == TensorType.UINT8 or (
         spec.type in (TensorType.INT8, TensorType.INT16) and spec.is_quantized
@@ -42,9 +41,14 @@ def pad(ctx: KernelContext) -> Run:
     if quantized and not np.iinfo(output.dtype).min <= fill <= np.iinfo(output.dtype).max:
         raise ctx.unsupported(f"zero point {fill} is no {output.dtype} value")
 
+    constant = ctx.input(1).const
+    known = None if constant is None or constant.ndim != 2 else paddings(ctx, constant[None], len(constant))
+
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         x = given(inputs[0])
-        before, after = paddings(ctx, given(inputs[1]), x.ndim - 1)
+        before, after = known or paddings(ctx, given(inputs[1]), x.ndim - 1)
+        if len(before) != x.ndim - 1:
+            raise ctx.execution_error(f"paddings of {len(before)} dimensions for a tensor of rank {x.ndim - 1}")
         value = given(inputs[2]) if value_spec is not None else None
         count = len(x) if value is None else sample_count(x, value)
         shape = (count, *(n + a + b for n, a, b in zip(x.shape[1:], before, after, strict=True)))
