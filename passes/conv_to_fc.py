@@ -96,8 +96,6 @@ class ConvToFc(PatternPass):
             quantization=m.weights.quantization,
         )
         version = _VERSIONS[m.x.dtype.name, m.weights.dtype.name]
-        if m.weights.quantization is not None and m.weights.quantization.scale.size > 1:
-            version = 12
         if m.bias is None:
             version = max(version, 6)
         options = FullyConnectedOptions(fused_activation_function=m.conv.options.fused_activation_function)

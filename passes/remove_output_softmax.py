@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tflite2x.passes._common import called_subgraphs, drop_if_unused, entry_subgraphs
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.extract import extract
-from tflite2x.rewrite.interface import Adapter, InterfaceChange, conversion_adapter, describe_type
+from tflite2x.rewrite.interface import Adapter, InterfaceChange, conversion_adapter, describe_type, join_adapters
 from tflite2x.rewrite.result import PassResult
 from tflite2x.schema.enums import BuiltinOperator as Op
 
@@ -102,12 +102,5 @@ def _remove(
     graph.remove_operator(softmax)
     drop_if_unused(inner)
     result.interface.append(
-        InterfaceChange("output", output, output, chain_adapters(back, Adapter(removed, text)), "new")
+        InterfaceChange("output", output, output, join_adapters(back, Adapter(removed, text)), "new")
     )
-
-
-def chain_adapters(first: Adapter, second: Adapter) -> Adapter:
-    """Return the adapter that applies ``first`` and then ``second``."""
-    from tflite2x.rewrite.join import join
-
-    return Adapter(join(first.model, second.model), f"{first.text}, {second.text}")

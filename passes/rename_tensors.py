@@ -60,8 +60,8 @@ class RenameTensors(Pass):
         wanted: dict[Tensor, str] = {}
         if self.signature:
             for signature in model.signatures:
-                for name, tensor in (*signature.inputs.items(), *signature.outputs.items()):
-                    wanted.setdefault(tensor, name)
+                for alias, tensor in (*signature.inputs.items(), *signature.outputs.items()):
+                    wanted.setdefault(tensor, alias)
         for graph in model.subgraphs:
             interface = {*graph.inputs, *graph.outputs}
             for i, tensor in enumerate(graph.tensors):

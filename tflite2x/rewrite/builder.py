@@ -21,8 +21,8 @@ class Builder:
     """Adds operators in front of the matched ones.
 
     ``b.NAME(inputs..., like=tensor, options=...)`` adds an operator and returns its output, which has the type, shape
-    and quantization of ``like``; ``b("XC_fc")(...)`` adds a custom one. ``b.copy(op, inputs...)`` repeats an operator with
-    other inputs or options, ``b.constant`` adds a constant.
+    and quantization of ``like``; ``b("XC_fc")(...)`` adds a custom one. ``b.copy(op, inputs...)`` repeats an operator
+    with other inputs or options, ``b.constant`` adds a constant.
 
     Attributes:
         graph: The subgraph.

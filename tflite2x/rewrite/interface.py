@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["input", "output"]
 #: ``old``: the adapter turns a value of the old tensor into one of the new tensor.
-#: ``new``: it turns a value of the new tensor into one of the old tensor (outputs only).
+#: ``new``: it turns a value of the new tensor into one of the old tensor.
 Side = Literal["old", "new"]
 
 
@@ -49,6 +49,20 @@ class Rebatch:
         return f"{self.factor} samples in one along axis {self.axis}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resized:
+    """The new interface has another shape: both models get samples of that shape."""
+
+    @property
+    def text(self) -> str:
+        """What it does."""
+        return "another shape"
+
+
+#: What relates both sides of an interface change.
+Relation = Adapter | Rebatch | Resized
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class InterfaceChange:
     """One input or output that a pass replaced, added or dropped.
@@ -58,14 +72,15 @@ class InterfaceChange:
         old: The tensor that the interface had; None when the new one has no counterpart.
         new: The tensor that it has now; None when the old one was dropped.
         adapter: How values relate; None when they are the same.
-        side: On which side the adapter works. Inputs always use ``old``.
+        side: On which side the adapter works. An input uses ``new`` only when the new interface cannot express all
+            values of the old one: samples are then made for the new one.
         moved: The new tensor stands at another place among its neighbours on purpose.
     """
 
     kind: Kind
     old: Tensor | None
     new: Tensor | None
-    adapter: Adapter | Rebatch | None = None
+    adapter: Relation | None = None
     side: Side = "old"
     moved: bool = False
 
@@ -91,7 +106,7 @@ class Link:
     """
 
     position: int | None
-    adapter: Adapter | Rebatch | None = None
+    adapter: Relation | None = None
     side: Side = "old"
 
 
@@ -260,6 +275,13 @@ def conversion_adapter(opcode: str, source: Tensor, target: Tensor, *, text: str
     graph.set_inputs(ends[:1])
     graph.set_outputs(ends[1:])
     return Adapter(model, text or f"{opcode} {describe_type(source)} -> {describe_type(target)}")
+
+
+def join_adapters(first: Adapter, second: Adapter) -> Adapter:
+    """Return the adapter that applies ``first`` and then ``second``."""
+    from tflite2x.rewrite.join import join
+
+    return Adapter(join(first.model, second.model), f"{first.text}, {second.text}")
 
 
 def describe_type(tensor: Tensor) -> str:

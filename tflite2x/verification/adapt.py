@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.interpreter import Interpreter
-from tflite2x.rewrite.interface import Adapter, Link, Rebatch, SubgraphLinks
+from tflite2x.rewrite.interface import Link, Rebatch, Relation, Resized, SubgraphLinks
 from tflite2x.verification.compare import Comparison, compare
 
 Array = NDArray[Any]
 
 
-def apply_adapter(adapter: Adapter | Rebatch | None, array: Array) -> Array:
+def apply_adapter(adapter: Relation | None, array: Array) -> Array:
     """Turn values of one side of an interface change into values of the other.
 
     Args:
         adapter: What relates both sides; None for equal values.
         array: Values with a sample axis in front.
     """
-    if adapter is None:
+    if adapter is None or isinstance(adapter, Resized):
         return array
     if isinstance(adapter, Rebatch):
         return rebatch(array, adapter)
@@ -55,9 +55,26 @@ def follow_inputs(inputs: Sequence[Array], links: SubgraphLinks | None, fresh: S
         return list(inputs)
     found = []
     for i, link in enumerate(links.inputs):
-        found.append(fresh[i] if link.position is None else apply_adapter(link.adapter, inputs[link.position]))
+        made = link.position is None or link.side == "new"
+        found.append(fresh[i] if made else apply_adapter(link.adapter, inputs[link.position or 0]))
     count = min((len(a) for a in found), default=0)
     return [a[:count] for a in found]
+
+
+def wants_fresh(links: SubgraphLinks | None) -> bool:
+    """Whether an input has no counterpart, or can express fewer values than the one before."""
+    return links is not None and any(link.position is None or link.side == "new" for link in links.inputs)
+
+
+def rewound_inputs(inputs: Sequence[Array], links: SubgraphLinks | None, fresh: Sequence[Array]) -> list[Array] | None:
+    """Return inputs of the model before a pass that the new interface can express; None when all are."""
+    if links is None or not any(link.side == "new" for link in links.inputs):
+        return None
+    found = list(inputs)
+    for i, link in enumerate(links.inputs):
+        if link.side == "new" and link.position is not None:
+            found[link.position] = apply_adapter(link.adapter, fresh[i])
+    return found
 
 
 @dataclasses.dataclass(slots=True)
@@ -70,7 +87,7 @@ class Expectation:
     """
 
     value: Array | None
-    pending: tuple[Adapter | Rebatch, ...] = ()
+    pending: tuple[Relation, ...] = ()
 
     def follow(self, link: Link) -> Expectation:
         """Return the expectation after one more interface change."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
 from tflite2x.rewrite.report import Verdict
-from tflite2x.verification.adapt import Trail, follow_inputs
+from tflite2x.verification.adapt import Trail, follow_inputs, rewound_inputs, wants_fresh
 from tflite2x.verification.compare import Comparison
 from tflite2x.verification.guilty import find_guilty
 from tflite2x.verification.locate import locate
@@ -65,8 +65,12 @@ class VerifySession:
             )
         if not self._begun:
             self._begin(step)
-        old_batches = self.batches
-        self.batches = self._next_batches(step)
+        if self._deferred and any(link.side == "new" for k in step.links.values() for link in k.inputs):
+            failed = self._flush(step.before, _before_batches(step, self.batches))
+            if failed is not None:
+                return failed
+        following = self._next_batches(step)
+        self.batches, old_batches = following, self.batches
         for trails in (self._first, self._anchor):
             for trail, batch in zip(trails, self.batches, strict=True):
                 trail.follow(step.links.get(batch.graph))
@@ -131,14 +135,29 @@ class VerifySession:
         return notes
 
     def _next_batches(self, step: Step) -> list[Batch]:
+        """Return the samples for the model after a pass; replaces those before it when it cannot express them."""
         batches = []
-        for batch in self.batches:
+        restart = False
+        for i, batch in enumerate(self.batches):
             links = step.links.get(batch.graph)
             fresh: list[Array] = []
-            if links is not None and any(link.position is None for link in links.inputs):
+            if wants_fresh(links):
                 fresh = generate_all(batch.graph, batch.count, self.config.seed)
+                rewound = rewound_inputs(batch.inputs, links, fresh)
+                if rewound is not None:
+                    restart = True
+                    self.batches[i] = Batch(batch.graph, rewound, resize=True)
             batches.append(Batch(batch.graph, follow_inputs(batch.inputs, links, fresh), batch.resize))
+        if restart:
+            self._restart(step)
         return batches
+
+    def _restart(self, step: Step) -> None:
+        """Begin again with samples that the new interface can express."""
+        self.outputs, self._current = self._run(step.before, _before_batches(step, self.batches)), True
+        self._first = [Trail(outputs) for outputs in self.outputs]
+        self._anchor = [Trail(outputs) for outputs in self.outputs]
+        self._notes.append(f"new samples from {step.name} on: its inputs are coarser than those before")
 
     def _check_now(self, step: Step, old_batches: list[Batch], changes: Changes) -> Verdict:
         before_batches = _before_batches(step, old_batches)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""New shapes for a whole graph: run it once with the new input shapes and see what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tflite2x.errors import ExecutionError, InputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Subgraph, Tensor
+
+
+def try_shapes(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[Tensor, tuple[int, ...]] | str:
+    """Return the shape of every computed tensor for new shapes of the inputs, or why the graph cannot run with them.
+
+    Args:
+        graph: The subgraph; it is not changed.
+        shapes: New shapes of inputs; the others keep theirs.
+    """
+    from tflite2x.interpreter import Interpreter
+
+    inputs = []
+    for tensor in graph.inputs:
+        shape = [max(1, d) for d in shapes.get(tensor, tensor.shape)]
+        if tensor.dtype.name == "STRING":
+            inputs.append(np.full(shape, b"", object))
+        else:
+            zero = tensor.quantization.zero_point if tensor.quantization is not None else np.zeros(0, np.int64)
+            value = int(zero[0]) if zero.size == 1 else 0
+            inputs.append(np.full(shape, value, tensor.numpy_dtype))
+    try:
+        found = Interpreter(graph.model).trace(inputs, subgraph=graph, resize=True)
+    except (ExecutionError, InputError, UnsupportedError) as error:
+        return f"it does not run with that shape: {error}"
+    return {tensor: tuple(array.shape) for tensor, array in found.items()}
+
+
+def set_shapes(shapes: Mapping[Tensor, tuple[int, ...]]) -> int:
+    """Give tensors the shapes of a trial run; returns how many changed."""
+    changed = 0
+    for tensor, shape in shapes.items():
+        if tuple(tensor.shape) == shape or tensor.is_constant:
+            continue
+        if tensor.shape_signature is not None and len(tensor.shape_signature) == len(shape):
+            tensor.shape_signature = tuple(
+                -1 if s < 0 else d for s, d in zip(tensor.shape_signature, shape, strict=True)
+            )
+        tensor.shape = shape
+        changed += 1
+    return changed
