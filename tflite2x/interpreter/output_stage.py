@@ -34,7 +34,7 @@ from tflite2x.interpreter.kernel import Array
 
 _INT32 = float(1 << 31)
 #: Below this length the calls cost more than the arithmetic, and float64 needs fewer of them.
-_SHORT = 4096
+_SHORT = 12288
 #: Largest share of the distance between integers that float32 may leave undecided.
 _UNDECIDED = 1 / 64
 #: More steps than this are not worth proving.

@@ -53,7 +53,7 @@ class TapConvolution:
         self._weights = weights.astype(self._dtype)
         self._lines: tuple[int, Array] | None = None
 
-    def __call__(self, x: Array, axes: Sequence[Axis], finish: Finish, out: Array, pad_value: int | float) -> None:
+    def __call__(self, x: Array, axes: tuple[Axis, ...], finish: Finish, out: Array, pad_value: int | float) -> None:
         """Convolve ``x`` [batch, H, W, C] into ``out`` [batch, H', W', C * M], contiguous.
 
         Args:

@@ -7,6 +7,7 @@ Sizes and paddings follow LiteRT ``kernels/padding.h``. Spatial rank is free: 2 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 
@@ -63,8 +64,13 @@ def window_axis(padding: int, size: int, filter_size: int, stride: int, dilation
     return Axis(size, filter_size, stride, dilation, total // 2, out)
 
 
+@functools.lru_cache(maxsize=1024)
 def window_axes(
-    padding: int, sizes: Sequence[int], filters: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+    padding: int,
+    sizes: tuple[int, ...],
+    filters: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilations: tuple[int, ...],
 ) -> tuple[Axis, ...]:
     """Compute :func:`window_axis` for every spatial axis."""
     return tuple(window_axis(padding, *axis) for axis in zip(sizes, filters, strides, dilations, strict=True))
@@ -111,11 +117,19 @@ def window_view(padded: Array, axes: Sequence[Axis]) -> Array:
     return np.ndarray(shape, padded.dtype, padded, strides=strides)
 
 
-def tap_views(padded: Array, axes: Sequence[Axis]) -> Iterator[tuple[tuple[int, ...], Array]]:
-    """Yield every tap's index with the view [batch, *out, channels] of what all windows see through it."""
+@functools.lru_cache(maxsize=1024)
+def _tap_slices(axes: tuple[Axis, ...]) -> tuple[tuple[tuple[int, ...], tuple[slice, ...]], ...]:
+    taps = []
     for index in itertools.product(*(range(a.filter) for a in axes)):
-        slices = (
-            slice(i * a.dilation, i * a.dilation + (a.out - 1) * a.stride + 1, a.stride)
-            for i, a in zip(index, axes, strict=True)
-        )
-        yield index, padded[(slice(None), *slices)]
+        starts = [i * a.dilation for i, a in zip(index, axes, strict=True)]
+        reach = [
+            slice(start, start + (a.out - 1) * a.stride + 1, a.stride) for start, a in zip(starts, axes, strict=True)
+        ]
+        taps.append((index, (slice(None), *reach)))
+    return tuple(taps)
+
+
+def tap_views(padded: Array, axes: tuple[Axis, ...]) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """Yield every tap's index with the view [batch, *out, channels] of what all windows see through it."""
+    for index, slices in _tap_slices(axes):
+        yield index, padded[slices]

@@ -8,6 +8,7 @@ input and output are taken to be equal. Floats are added in the order of the ref
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from tflite2x.interpreter.registry import kernel
 from tflite2x.interpreter.windows import Axis, pad_windows, tap_views, window_axes
 
 #: Takes [batch, H, W, C] and the geometry, returns [batch, H', W', C].
-Pool = Callable[[Array, Sequence[Axis]], Array]
+Pool = Callable[[Array, tuple[Axis, ...]], Array]
 
 _TYPES = ("FLOAT32", "INT8", "UINT8", "INT16")
 
@@ -46,7 +47,8 @@ def _pooling(ctx: KernelContext, pool: Pool, types: Sequence[str]) -> Run:
     return run
 
 
-def _counts(axes: Sequence[Axis]) -> Array:
+@functools.lru_cache(maxsize=1024)
+def _counts(axes: tuple[Axis, ...]) -> Array:
     """Return how many elements of the input every window sees: [H', W', 1]."""
     per_axis = []
     for a in axes:
@@ -57,9 +59,12 @@ def _counts(axes: Sequence[Axis]) -> Array:
 
 
 def _reduce(
-    x: Array, axes: Sequence[Axis], outside: int | float, dtype: np.dtype[np.generic], ufunc: np.ufunc
+    x: Array, axes: tuple[Axis, ...], outside: int | float, dtype: np.dtype[np.generic], ufunc: np.ufunc
 ) -> Array:
     """Combine windows first along the height, then along the width: for operations whose order does not matter."""
+    if all(a.out == 1 and a.before == 0 and a.filter == a.size for a in axes):
+        whole_image: Array = ufunc.reduce(x.reshape(len(x), -1, x.shape[-1]), axis=1, dtype=dtype)
+        return whole_image.reshape(len(x), 1, 1, -1)
     high, wide = axes
     whole = Axis(x.shape[2], 1, 1, 1, 0, x.shape[2])
     lines = _accumulate(x, (high, whole), outside, dtype, ufunc)
@@ -68,7 +73,7 @@ def _reduce(
 
 
 def _accumulate(
-    x: Array, axes: Sequence[Axis], outside: int | float, dtype: np.dtype[np.generic], ufunc: np.ufunc
+    x: Array, axes: tuple[Axis, ...], outside: int | float, dtype: np.dtype[np.generic], ufunc: np.ufunc
 ) -> Array:
     """Combine windows tap by tap, in the order of the C++ loops."""
     views = tap_views(pad_windows(x, axes, outside, dtype), axes)
@@ -79,11 +84,11 @@ def _accumulate(
     return acc
 
 
-def _is_global(x: Array, axes: Sequence[Axis]) -> bool:
+def _is_global(x: Array, axes: tuple[Axis, ...]) -> bool:
     return all(a.out == 1 and a.before == 0 and a.filter == a.size for a in axes) and x.shape[-1] > 1
 
 
-def _sum(x: Array, axes: Sequence[Axis]) -> Array:
+def _sum(x: Array, axes: tuple[Axis, ...]) -> Array:
     """Add up float32 windows in the order of the C++ loops."""
     if _is_global(x, axes):
         # NumPy adds whole rows one after the other when the last axis is not the one that is reduced.
@@ -99,13 +104,13 @@ def average_pool_2d(ctx: KernelContext) -> Run:
     if ctx.input(0).type.name == "FLOAT32":
         low, high = activation_range_float(activation)
 
-        def floats(x: Array, axes: Sequence[Axis]) -> Array:
+        def floats(x: Array, axes: tuple[Axis, ...]) -> Array:
             return np.clip(_sum(x, axes) / _counts(axes).astype(np.float32), low, high)
 
         return _pooling(ctx, floats, _TYPES)
     bottom, top = activation_range(activation, ctx.outputs[0])
 
-    def integers(x: Array, axes: Sequence[Axis]) -> Array:
+    def integers(x: Array, axes: tuple[Axis, ...]) -> Array:
         total = _reduce(x, axes, 0, np.dtype(np.int32), np.add)
         count = _counts(axes).astype(np.int32)
         total += np.where(total > 0, count // 2, -(count // 2))
@@ -130,7 +135,7 @@ def max_pool_2d(ctx: KernelContext) -> Run:
         low, high = activation_range(activation, ctx.outputs[0])
         outside, ufunc = int(np.iinfo(ctx.input(0).dtype).min), np.maximum
 
-    def pool(x: Array, axes: Sequence[Axis]) -> Array:
+    def pool(x: Array, axes: tuple[Axis, ...]) -> Array:
         out = _reduce(x, axes, outside, x.dtype, ufunc)
         return np.clip(out, np.asarray(low).astype(x.dtype), np.asarray(high).astype(x.dtype), out=out)
 
@@ -143,7 +148,7 @@ def l2_pool_2d(ctx: KernelContext) -> Run:
     activation = 0 if ctx.options is None else ctx.options.fused_activation_function
     low, high = activation_range_float(activation)
 
-    def pool(x: Array, axes: Sequence[Axis]) -> Array:
+    def pool(x: Array, axes: tuple[Axis, ...]) -> Array:
         squares = _sum(np.square(x), axes)
         return np.clip(np.sqrt(squares / _counts(axes).astype(np.float32)), low, high)
 

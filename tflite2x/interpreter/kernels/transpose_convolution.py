@@ -92,7 +92,7 @@ class _Scatter:
         dtype: np.dtype[np.generic],
     ) -> Array:
         channels, taps = len(weights), weights.shape[1:-1]
-        axes = window_axes(self.padding, shape[:-1], taps, self.strides, self.dilations)
+        axes = window_axes(self.padding, tuple(shape[:-1]), taps, self.strides, self.dilations)
         # [C, *filter * O]: one product gives the share of every tap.
         matrix = np.moveaxis(weights, 0, -2).reshape(-1, weights.shape[-1]).T
         if magnitude is None:
@@ -118,7 +118,7 @@ class _Scatter:
         """Add [n, *in, *filter, O] into [n, *shape]."""
         rank = len(axes)
         sizes = shares.shape[1 : 1 + rank]
-        placed = [dataclasses.replace(a, out=size) for a, size in zip(axes, sizes, strict=True)]
+        placed = tuple(dataclasses.replace(a, out=size) for a, size in zip(axes, sizes, strict=True))
         # A canvas that holds everything, of which the output is a part.
         canvas = np.zeros((len(shares), *(max(a.reach, a.before + a.size) for a in placed), shares.shape[-1]), dtype)
         for index, view in tap_views(canvas, placed):
