@@ -24,13 +24,13 @@ import numpy as np
 import tflite2x
 from tflite2x.errors import Tflite2xError, UnsupportedError
 from tflite2x.interpreter.kernel import Rounding
-from tflite2x.xs3 import Layer, layer_of, lower_2021, lower_best, prove, unpack
-from tflite2x.xs3.kernel import Accumulator, requantize
-from tflite2x.xs3.thresholds import tflite_outputs
+from tflite2x.interpreter.output_stage import FixedPointStage, RealStage
+from tflite2x.xs3 import Layer, layer_of, lower_2021, lower_best, prove
+from tflite2x.xs3.kernel import Accumulator, FullyConnected
 
 LOWERINGS = {"2021": lower_2021, "best": lower_best}
 #: Outputs computed at a time.
-CHUNK = 1 << 21
+CHUNK = 1 << 17
 
 
 def layers(folder: Path, skipped: collections.Counter[str]) -> Iterator[tuple[str, Layer]]:
@@ -68,43 +68,66 @@ def as_fully_connected(model: tflite2x.Model) -> None:
         print(f"conv-to-fc: {error}", file=sys.stderr)
 
 
-def mismatches(layer: Layer, blocks: dict[str, Any], samples: int, rounding: Rounding) -> dict[str, tuple[int, int]]:
+def mismatches(layer: Layer, constants: dict[str, Any], samples: int, rounding: Rounding) -> dict[str, tuple[int, int]]:
     """Return, per lowering, how many outputs of random inputs differ and by how much at most.
 
-    The sums of products are shared; both functions then take their own way from them.
+    The sums of products are shared; from them the outputs are computed by the last steps of the interpreter's
+    FULLY_CONNECTED and of the XC_fc kernel.
     """
     rng = np.random.default_rng(0)
     sums = Accumulator(layer.weights)
-    parameters = {name: unpack(bso, layer.channels) for name, bso in blocks.items()}
-    result = dict.fromkeys(blocks, (0, 0))
+    kernels = {name: FullyConnected(*pair) for name, pair in constants.items()}
+    stage = tflite_stage(layer, rounding)
+    result = dict.fromkeys(constants, (0, 0))
     step = max(1, min(CHUNK // max(layer.weights.shape), samples))
     for first in range(0, samples, step):
         x = rng.integers(-128, 128, (min(step, samples - first), layer.weights.shape[1]), np.int8)
-        acc = sums(x)
-        expected = tflite_outputs(layer, acc + layer.constant, rounding)
-        for name, p in parameters.items():
-            gap = np.abs(requantize(acc + p.bias, p) - expected)
-            count, worst = result[name]
-            result[name] = count + int(np.count_nonzero(gap)), max(worst, int(gap.max()))
+        acc = sums.as_floats(x)
+        expected, found = np.empty(acc.shape, np.int8), np.empty(acc.shape, np.int8)
+        stage(acc, expected)
+        for name, kernel in kernels.items():
+            kernel.finish(acc, found)
+            different = found != expected
+            if different.any():
+                count, worst = result[name]
+                gap = np.abs(found[different].astype(int) - expected[different])
+                result[name] = count + gap.size, max(worst, int(gap.max()))
     return result
+
+
+def tflite_stage(layer: Layer, rounding: Rounding) -> Any:
+    """Return the last step of the interpreter's FULLY_CONNECTED: sums of products to outputs."""
+    low, high = layer.activation
+    common: dict[str, Any] = {
+        "bias": layer.constant,
+        "bound": 128.0 * np.abs(layer.weights.astype(np.float64)).sum(axis=1),
+        "zero_point": layer.output_zero_point,
+        "low": low,
+        "high": high,
+        "dtype": np.dtype(np.int8),
+    }
+    if rounding == "single":
+        return RealStage(multiplier=np.ascontiguousarray(layer.multipliers), **common)
+    mantissa, shift = layer.fixed_point
+    return FixedPointStage(mantissa=mantissa, shift=shift, **common)
 
 
 def measure(name: str, layer: Layer, samples: int, rounding: Rounding) -> dict[str, Any]:
     """Lower, prove and sample one layer."""
     start = time.perf_counter()
     row: dict[str, Any] = {"layer": name, "shape": list(layer.weights.shape)}
-    blocks, proofs = {}, {}
+    constants, proofs = {}, {}
     for key, lower in LOWERINGS.items():
         begin = time.perf_counter()
         try:
             weights, bso = lower(layer)
             proofs[key] = prove(layer, weights, bso, rounding)
-            blocks[key] = bso
+            constants[key] = (weights, bso)
         except UnsupportedError as error:
             row[key] = {"refused": error.what}
         else:
             row[key] = {"seconds": time.perf_counter() - begin}
-    for key, (count, worst) in mismatches(layer, blocks, samples, rounding).items():
+    for key, (count, worst) in mismatches(layer, constants, samples, rounding).items():
         proof = proofs[key]
         if worst > proof.bound:
             raise AssertionError(f"{name}, {key}: a sampled difference of {worst} is above the proved {proof.bound}")

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tflite2x.errors import InputError
 from tflite2x.xs3.layout import INT32_MAX, Int8, Int16, Int64, Parameters, groups, unpack
 
-#: Outputs computed at a time: bounds the memory of the intermediate 64-bit arrays.
-BLOCK = 1 << 19
+#: Outputs computed at a time: the intermediate arrays stay in the cache.
+BLOCK = 1 << 16
 
 
 def fully_connected_8(x: Int8, weights: Int8, bso: Int16, *, symmetric: bool = False) -> Int8:
@@ -68,14 +68,23 @@ class FullyConnected:
                 f"the weights are {weights.dtype} {list(weights.shape)}, not int8 [C_out, P]", where="XC_fc"
             )
         self.channels, self.width = weights.shape
-        self._parameters = unpack(bso, self.channels)
+        p = unpack(bso, self.channels)
         if len(bso) != groups(self.channels):
             raise InputError(
                 f"the block has {len(bso)} groups, {self.channels} channels need {groups(self.channels)}", where="BSO"
             )
-        check_shifts(self._parameters)
+        check_shifts(p)
         self._sums = Accumulator(weights)
         self._range, self._dtype = (low, high), dtype
+        # Rounding shifts as a multiplication and a floor: every value is a multiple of 2**-31 below 2**32, and exact.
+        half1, half2 = (np.exp2(s) * (s > 0) / 2 for s in (p.shift1, p.shift2))
+        self._start, self._half1, self._step1 = p.bias.astype(np.float64), half1, np.exp2(-p.shift1)
+        self._scale = p.scale * np.exp2(-p.shift2)
+        self._offset = (p.total_offset + half2) * np.exp2(-p.shift2)
+        ends = np.stack(accumulator_range(weights)) + p.bias
+        self._saturates = bool(np.any(np.abs(ends) > INT32_MAX))
+        if not self._saturates:
+            self._start = self._start + half1
 
     def __call__(self, x: Int8) -> NDArray[Any]:
         """Return ``[..., C_out]`` for int8 ``[..., C_in]``; what is missing up to P counts as 0."""
@@ -88,11 +97,23 @@ class FullyConnected:
         step = max(1, BLOCK // max(1, self.channels))
         for first in range(0, len(rows), step):
             block = slice(first, first + step)
-            acc = self._sums(rows[block])
-            acc += self._parameters.bias
-            np.clip(acc, -INT32_MAX, INT32_MAX, out=acc)
-            out[block] = requantize(acc, self._parameters, *self._range)
+            self.finish(self._sums.as_floats(rows[block]), out[block])
         return out.reshape(*x.shape[:-1], self.channels)
+
+    def finish(self, sums: NDArray[Any], out: NDArray[Any]) -> None:
+        """Take sums of products ``[N, C_out]`` (whole numbers of any type) to outputs, which go into ``out``."""
+        y = np.add(sums, self._start, dtype=np.float64)
+        if self._saturates:
+            np.clip(y, -INT32_MAX, INT32_MAX, out=y)
+            y += self._half1
+        y *= self._step1
+        np.floor(y, out=y)
+        np.clip(y, -32767, 32767, out=y)
+        y *= self._scale
+        y += self._offset
+        np.floor(y, out=y)
+        np.clip(y, *self._range, out=y)
+        np.copyto(out, y, casting="unsafe")
 
 
 def check_shifts(parameters: Parameters) -> None:
@@ -163,8 +184,12 @@ class Accumulator:
 
     def __call__(self, rows: Int8) -> Int64:
         """Return int64 ``[N, C_out]`` for int8 ``[N, C_in]``; rows may be shorter than the weights."""
+        return self.as_floats(rows).astype(np.int64)
+
+    def as_floats(self, rows: Int8) -> NDArray[Any]:
+        """Return the same whole numbers as float32 or float64."""
         columns = self._columns[: rows.shape[1]]
-        sums: Int64 = (rows.astype(columns.dtype) @ columns).astype(np.int64)
+        sums: NDArray[Any] = rows.astype(columns.dtype) @ columns
         return sums
 
 
