@@ -24,7 +24,8 @@ import numpy as np
 import tflite2x
 from tflite2x.errors import Tflite2xError, UnsupportedError
 from tflite2x.interpreter.kernel import Rounding
-from tflite2x.interpreter.output_stage import FixedPointStage, RealStage
+from tflite2x.interpreter.output_stage import FixedPointStage
+from tflite2x.interpreter.real_stage import RealStage
 from tflite2x.xs3 import Layer, layer_of, lower_2021, lower_best, prove
 from tflite2x.xs3.kernel import Accumulator, FullyConnected
 

@@ -16,7 +16,7 @@ from tflite2x.errors import ExecutionError, PipelineError, UnsupportedError
 from tflite2x.passes.xc_fc import XcFc
 from tflite2x.rewrite import Pipeline
 from tflite2x.rewrite.text import format_pass
-from tflite2x.schema.tables import FullyConnectedOptions
+from tflite2x.schema.tables import FullyConnectedOptions, SparsityParameters
 from tflite2x.verification.config import Verify
 from tflite2x.xs3 import lower_2021
 
@@ -203,6 +203,10 @@ def _no_scale(model, op):
     op.inputs[0].quantization = None
 
 
+def _sparse(model, op):
+    op.inputs[1].sparsity = SparsityParameters()
+
+
 def _shuffled(model, op):
     op.options.weights_format = 1
 
@@ -217,6 +221,7 @@ def _shuffled(model, op):
         (_axis, "the weights' scales lie along axis 1, not 0"),
         (_no_scale, "the input has no single scale"),
         (_shuffled, "the weights are shuffled"),
+        (_sparse, "the weights are stored as a sparse tensor, which LiteRT rounds differently"),
     ],
 )
 def test_what_cannot_be_replaced_is_left_alone_with_the_reason(change, reason):

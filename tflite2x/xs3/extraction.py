@@ -83,6 +83,8 @@ def _types(x: Tensor, weights: Tensor, bias: Tensor | None, out: Tensor) -> str:
     for what, constant in (("weights are", weights), ("bias is", bias)):
         if constant is not None and not constant.is_constant:
             return f"the {what} computed, not constant"
+    if weights.sparsity is not None:
+        return "the weights are stored as a sparse tensor, which LiteRT rounds differently"
     return ""
 
 
