@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from tflite2x.interpreter.affine import (
-    Quantized,
     as_finish,
     channel_scales,
     constant_or_uniform,
@@ -41,90 +41,102 @@ from tflite2x.interpreter.windows import Axis, tap_views, window_axes
 _BLOCK = 1 << 19
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+#: Takes [batch, *in, C] and the output's shape behind the batch axis.
+Apply = Callable[[Array, tuple[int, ...]], Array]
+
+
 class _Scatter:
     """The geometry and weights of a transposed convolution.
 
-    Attributes:
-        ctx: The operator, for messages.
+    Args:
         padding: ``Padding``.
         strides: One per spatial axis.
         dilations: One per spatial axis.
-        weights: [O, *filter, C]: floats or integers.
-        activation: The fused activation.
+        weights: [O, *filter, C]: float32, or int64 without zero point.
+        magnitude: Largest magnitude of integer inputs; None for floats.
+
+    Attributes:
+        bound: [O] float64: no integer accumulator is larger in magnitude.
     """
 
-    ctx: KernelContext
-    padding: int
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    weights: Array
-    activation: int
-
-    def run(
-        self, x: Array, shape: Sequence[int], bias: Array | None, q: Quantized | None, hybrid: Array | None
-    ) -> Array:
-        """Compute [batch, *shape]; ``hybrid`` is the filter scale per channel of a hybrid operator."""
-        if q is not None:
-            weights = self.weights.astype(np.int64) - q.filter_zero_point
-            magnitude = q.magnitude + abs(q.input_zero_point)
-            bound = np.abs(weights.astype(np.float64)).reshape(len(weights), -1).sum(axis=1) * magnitude
-            extra = np.zeros(len(weights), np.int64) if bias is None else bias.astype(np.int64).reshape(-1)
-            # Unlike in a convolution, every output sees a different part of the filter: centre the input, not the bias.
-            x = x.astype(np.int32) - q.input_zero_point
-            stage = q.fixed_point(bound, extra)
-            return self._blocks(x, shape, weights, magnitude, as_finish(stage), q.output.dtype)
-        out_dtype = np.dtype(np.float32)
-        if hybrid is None:
-            return self._blocks(x, shape, self.weights, None, float_finish(self.activation, bias), out_dtype)
-        centred, scale, zero_point = quantize_asymmetric(x.reshape(len(x), math.prod(x.shape[1:])))
-        centred -= zero_point.astype(np.float32)[:, None]
-        finish = hybrid_finish(self.activation, bias, scale, hybrid)
-        return self._blocks(centred.reshape(x.shape), shape, self.weights.astype(np.int64), 255, finish, out_dtype)
-
-    def _blocks(
+    def __init__(
         self,
-        x: Array,
-        shape: Sequence[int],
+        padding: int,
+        strides: tuple[int, ...],
+        dilations: tuple[int, ...],
         weights: Array,
-        magnitude: int | None,
-        finish: Finish,
-        dtype: np.dtype[np.generic],
-    ) -> Array:
-        channels, taps = len(weights), weights.shape[1:-1]
-        axes = window_axes(self.padding, tuple(shape[:-1]), taps, self.strides, self.dilations)
+        magnitude: int | None = None,
+    ) -> None:
+        self._padding, self._strides, self._dilations = padding, strides, dilations
+        self._channels, self._taps = len(weights), weights.shape[1:-1]
         # [C, *filter * O]: one product gives the share of every tap.
-        matrix = np.moveaxis(weights, 0, -2).reshape(-1, weights.shape[-1]).T
+        matrix = np.ascontiguousarray(np.moveaxis(weights, 0, -2).reshape(-1, weights.shape[-1]).T)
+        self._width = matrix.shape[1]
+        self.bound = np.zeros(self._channels)
+        self._product: Callable[[Array], Array]
         if magnitude is None:
-            total, product = np.dtype(np.float32), None
-            plain = np.ascontiguousarray(matrix)
-        else:
-            product = ExactGemm(matrix, magnitude)
-            sums = np.abs(weights.astype(np.float64)).reshape(channels, -1).sum(axis=1) * magnitude
-            total = exact_dtype(float(sums.max(initial=0)))
+            self._total = self._dtype = np.dtype(np.float32)
+            self._product = lambda rows: np.asarray(np.matmul(rows, matrix))
+            return
+        gemm = ExactGemm(matrix, magnitude)
+        self._product, self._dtype = gemm, gemm.dtype
+        self.bound = np.abs(weights.astype(np.float64)).reshape(self._channels, -1).sum(axis=1) * magnitude
+        self._total = exact_dtype(float(self.bound.max(initial=0)))
+
+    def __call__(self, x: Array, shape: tuple[int, ...], finish: Finish, dtype: np.dtype[Any]) -> Array:
+        """Compute [batch, *shape] from ``x`` [batch, *in, C]."""
+        axes = window_axes(self._padding, shape[:-1], self._taps, self._strides, self._dilations)
         out = np.empty((len(x), *shape), dtype)
         points = math.prod(x.shape[1:-1])
-        images = max(1, _BLOCK // max(1, points * matrix.shape[1]))
+        images = max(1, _BLOCK // max(1, points * self._width))
         for first in range(0, len(x), images):
-            rows = x[first : first + images].reshape(min(images, len(x) - first), points, x.shape[-1])
-            shares = np.matmul(rows, plain) if product is None else product(rows.astype(product.dtype, copy=False))
-            shares = shares.reshape(len(rows), *x.shape[1:-1], *taps, channels)
-            acc = self._scatter(shares, shape, axes, total)
-            target = out[first : first + len(rows)].reshape(len(rows), -1, channels)
+            block = x[first : first + images]
+            rows = block.reshape(len(block), points, x.shape[-1]).astype(self._dtype, copy=False)
+            shares = self._product(rows).reshape(*block.shape[:-1], *self._taps, self._channels)
+            acc = self._add_up(shares, axes)
+            target = out[first : first + len(block)].reshape(len(block), -1, self._channels)
             finish(acc.reshape(target.shape), target, first)
         return out
 
-    def _scatter(self, shares: Array, shape: Sequence[int], axes: Sequence[Axis], dtype: np.dtype[np.generic]) -> Array:
-        """Add [n, *in, *filter, O] into [n, *shape]."""
+    def _add_up(self, shares: Array, axes: Sequence[Axis]) -> Array:
+        """Add [n, *in, *filter, O] into [n, *out, O]."""
         rank = len(axes)
         sizes = shares.shape[1 : 1 + rank]
         placed = tuple(dataclasses.replace(a, out=size) for a, size in zip(axes, sizes, strict=True))
         # A canvas that holds everything, of which the output is a part.
-        canvas = np.zeros((len(shares), *(max(a.reach, a.before + a.size) for a in placed), shares.shape[-1]), dtype)
+        room = (max(a.reach, a.before + a.size) for a in placed)
+        canvas = np.zeros((len(shares), *room, self._channels), self._total)
         for index, view in tap_views(canvas, placed):
             view += shares[(slice(None),) * (1 + rank) + index]
         inside = tuple(slice(a.before, a.before + a.size) for a in placed)
         return np.ascontiguousarray(canvas[(slice(None), *inside)])
+
+
+def _float_scatter(scatter: _Scatter, activation: int, bias: Array | None) -> Apply:
+    finish = float_finish(activation, bias)
+    return lambda x, shape: scatter(x, shape, finish, np.dtype(np.float32))
+
+
+def _prepared(ctx: KernelContext, build: Callable[[Array, Array | None], Apply], channel_axis: int) -> Run:
+    """Make ``run``; constant weights are built once, here."""
+    filter_, bias_spec = ctx.input(1), ctx.optional(3)
+    ready = None
+    if filter_.const is not None and (bias_spec is None or bias_spec.const is not None):
+        ready = build(filter_.const, None if bias_spec is None else bias_spec.const)
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        weights, x = constant_or_uniform(filter_, inputs[1]), inputs[2]
+        assert weights is not None
+        assert x is not None
+        if x.shape[-1] != weights.shape[-1]:
+            raise ctx.execution_error(f"{x.shape[-1]} input channels do not fit filters of shape {weights.shape}")
+        shape = _output_shape(ctx, inputs[0], x, weights.shape[channel_axis])
+        bias = inputs[3] if len(inputs) > 3 else None
+        apply = ready or build(weights, constant_or_uniform(bias_spec, bias))
+        merged = np.ascontiguousarray(x).reshape(len(x) * x.shape[1], *x.shape[2:])
+        return [apply(merged, shape).reshape(*x.shape[:2], *shape)]
+
+    return run
 
 
 def _output_shape(ctx: KernelContext, value: Array | None, x: Array, channels: int) -> tuple[int, ...]:
@@ -165,35 +177,43 @@ def transpose_conv(ctx: KernelContext) -> Run:
         raise ctx.unsupported("strides must be at least 1")
     activation = int(o.fused_activation_function)
 
-    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
-        weights, x = constant_or_uniform(filter_, inputs[1]), inputs[2]
-        assert weights is not None
-        assert x is not None
-        bias = constant_or_uniform(bias_spec, inputs[3] if len(inputs) > 3 else None)
-        if x.shape[-1] != weights.shape[-1]:
-            raise ctx.execution_error(f"{x.shape[-1]} input channels do not fit filters of shape {weights.shape}")
-        shape = _output_shape(ctx, inputs[0], x, len(weights))
+    def build(weights: Array, bias: Array | None) -> Apply:
+        geometry = (o.padding, (o.stride_h, o.stride_w), (1, 1))
+        if kind == "FLOAT32" and filter_.type.name == "FLOAT32":
+            return _float_scatter(_Scatter(*geometry, weights), activation, bias)
+        if kind == "FLOAT32":
+            scales = channel_scales(ctx, filter_, len(weights))
+            return _hybrid(_Scatter(*geometry, weights.astype(np.int64), 255), activation, scales, bias)
         old = kind == "UINT8"
-        q = hybrid = None
-        if kind != "FLOAT32":
-            q = quantized(
-                ctx, x_spec, filter_, bias_spec, len(weights), activation,
-                float32_product=old, filter_zero_point=filter_.z if old else 0,
-            )  # fmt: skip
-        elif filter_.type.name == "INT8":
-            hybrid = channel_scales(ctx, filter_, len(weights))
-        scatter = _Scatter(ctx, o.padding, (o.stride_h, o.stride_w), (1, 1), weights, activation)
-        merged = np.ascontiguousarray(x).reshape(len(x) * x.shape[1], *x.shape[2:])
-        out = scatter.run(merged, shape, bias, q, hybrid)
-        return [out.reshape(*x.shape[:2], *shape)]
+        q = quantized(
+            ctx, x_spec, filter_, bias_spec, len(weights), activation,
+            float32_product=old, filter_zero_point=filter_.z if old else 0,
+        )  # fmt: skip
+        # Unlike in a convolution, every output sees another part of the filter: centre the input, not the bias.
+        magnitude = q.magnitude + abs(q.input_zero_point)
+        scatter = _Scatter(*geometry, weights.astype(np.int64) - q.filter_zero_point, magnitude)
+        extra = np.zeros(len(weights), np.int64) if bias is None else bias.astype(np.int64).reshape(-1)
+        finish = as_finish(q.fixed_point(scatter.bound, extra))
+        return lambda x, shape: scatter(x.astype(np.int32) - q.input_zero_point, shape, finish, q.output.dtype)
 
-    return run
+    return _prepared(ctx, build, 0)
+
+
+def _hybrid(scatter: _Scatter, activation: int, scales: Array, bias: Array | None) -> Apply:
+    def apply(x: Array, shape: tuple[int, ...]) -> Array:
+        centred, scale, zero_point = quantize_asymmetric(x.reshape(len(x), math.prod(x.shape[1:])))
+        centred -= zero_point.astype(np.float32)[:, None]
+        return scatter(
+            centred.reshape(x.shape), shape, hybrid_finish(activation, bias, scale, scales), np.dtype(np.float32)
+        )
+
+    return apply
 
 
 @kernel("CONV_3D_TRANSPOSE", types=("float32 x float32 -> float32",))
 def conv_3d_transpose(ctx: KernelContext) -> Run:
     """Prepare CONV_3D_TRANSPOSE: inputs are output shape, filters [D, H, W, O, C], NDHWC input, bias."""
-    filter_, x_spec, bias_spec, o = ctx.input(1), ctx.input(2), ctx.optional(3), ctx.options
+    filter_, x_spec, o = ctx.input(1), ctx.input(2), ctx.options
     _check_shapes(ctx, ctx.input(0), 5, filter_, x_spec)
     for spec in (filter_, x_spec, ctx.outputs[0]):
         require(ctx, spec, "FLOAT32")
@@ -202,20 +222,16 @@ def conv_3d_transpose(ctx: KernelContext) -> Run:
     strides = (o.stride_d, o.stride_h, o.stride_w)
     dilations = (o.dilation_d_factor, o.dilation_h_factor, o.dilation_w_factor)
 
-    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
-        weights, x = constant_or_uniform(filter_, inputs[1]), inputs[2]
-        assert weights is not None
-        assert x is not None
-        bias = constant_or_uniform(bias_spec, inputs[3] if len(inputs) > 3 else None)
-        if x.shape[-1] != weights.shape[-1]:
-            raise ctx.execution_error(f"{x.shape[-1]} input channels do not fit filters of shape {weights.shape}")
-        shape = _output_shape(ctx, inputs[0], x, weights.shape[3])
-        axes = window_axes(o.padding, shape[:3], weights.shape[:3], strides, dilations)
-        if tuple(a.out for a in axes) != x.shape[2:5]:
-            raise ctx.execution_error(f"the output shape {shape} does not lead to the input shape {x.shape[1:]}")
-        filters = np.moveaxis(weights, 3, 0)
-        scatter = _Scatter(ctx, o.padding, strides, dilations, filters, int(o.fused_activation_function))
-        merged = np.ascontiguousarray(x).reshape(len(x) * x.shape[1], *x.shape[2:])
-        return [scatter.run(merged, shape, bias, None, None).reshape(*x.shape[:2], *shape)]
+    def build(weights: Array, bias: Array | None) -> Apply:
+        scatter = _Scatter(o.padding, strides, dilations, np.moveaxis(weights, 3, 0))
+        plain = _float_scatter(scatter, int(o.fused_activation_function), bias)
 
-    return run
+        def apply(x: Array, shape: tuple[int, ...]) -> Array:
+            axes = window_axes(o.padding, shape[:3], weights.shape[:3], strides, dilations)
+            if tuple(a.out for a in axes) != x.shape[1:4]:
+                raise ctx.execution_error(f"the output shape {shape} does not lead to the input shape {x.shape[1:]}")
+            return plain(x, shape)
+
+        return apply
+
+    return _prepared(ctx, build, 3)
