@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from tests.interpreter.one_operator import Value, cases, check, random_array, rngs
+import tflite2x
+from tests.interpreter.one_operator import Value, cases, check, one_operator, random_array, rngs
 from tests.interpreter.quantities import BOUNDS, quantization_of, scales
+from tflite2x.errors import UnsupportedError
 from tflite2x.schema.enums import ActivationFunctionType, Padding
 from tflite2x.schema.tables import Conv2DOptions, Conv3DOptions, DepthwiseConv2DOptions
 
@@ -212,3 +214,73 @@ def test_conv_3d(rng, window, batch, activation, with_bias):
         fused_activation_function=activation,
     )  # fmt: skip
     check("CONV_3D", options, inputs, [("float32", (1, 1, 1, 1, 3))])
+
+
+def test_accumulators_wrap_like_litert() -> None:
+    inputs = [
+        Value(np.full((1, 1, 1, 4), 127, np.int8), quantization={"scale": 1.0, "zero_point": -128}),
+        Value(np.full((2, 1, 1, 4), 127, np.int8), constant=True, quantization={"scale": [1.0, 1.0]}),
+        Value(np.array([2**31 - 1, 5], np.int32), constant=True, quantization={"scale": [1.0, 1.0]}),
+    ]
+    output = ("int8", (1, 1, 1, 2), {"scale": float(2.0**24), "zero_point": 0})
+    got = check("CONV_2D", Conv2DOptions(stride_h=1, stride_w=1), inputs, [output])
+    assert got[0].ravel().tolist() == [-128, 0]
+
+
+@pytest.mark.parametrize("op", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_zero_batch(op) -> None:
+    kind = Conv2DOptions if op == "CONV_2D" else DepthwiseConv2DOptions
+    inputs = [
+        Value(np.zeros((0, 4, 4, 2), np.float32)),
+        Value(np.ones((2, 3, 3, 2) if op == "CONV_2D" else (1, 3, 3, 2), np.float32), constant=True),
+        Value(np.ones(2, np.float32), constant=True),
+    ]
+    model = one_operator(op, kind(stride_h=1, stride_w=1), inputs, [("float32", (0, 4, 4, 2))])
+    assert tflite2x.Interpreter(model).run([inputs[0].array])[0].shape == (0, 4, 4, 2)
+
+
+def test_padding_of_an_input_with_a_zero_point_adds_nothing() -> None:
+    x = Value(np.full((1, 3, 3, 1), 100, np.int8), quantization={"scale": 1.0, "zero_point": 100})
+    w = Value(np.full((1, 3, 3, 1), 127, np.int8), constant=True, quantization={"scale": 1.0})
+    b = Value(np.zeros(1, np.int32), constant=True, quantization={"scale": 1.0})
+    output = ("int8", (1, 3, 3, 1), {"scale": 1.0, "zero_point": 7})
+    got = check("CONV_2D", Conv2DOptions(stride_h=1, stride_w=1), [x, w, b], [output], batch=False)
+    assert np.all(got[0] == 7)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stride_h": 0}, "must be at least 1"),
+        ({"filter": np.zeros((2, 3, 3, 3), np.float32)}, "2 input channels do not fit"),
+        ({"bias": np.zeros(3, np.float32)}, "the bias has shape"),
+    ],
+)
+def test_refuses_what_litert_refuses(change, message) -> None:
+    inputs = [
+        Value(np.zeros((1, 4, 4, 2), np.float32)),
+        Value(change.get("filter", np.zeros((2, 3, 3, 2), np.float32)), constant=True),
+        Value(change.get("bias", np.zeros(2, np.float32)), constant=True),
+    ]
+    options = Conv2DOptions(stride_h=change.get("stride_h", 1), stride_w=1)
+    model = one_operator("CONV_2D", options, inputs, [("float32", (1, 4, 4, 2))])
+    with pytest.raises(UnsupportedError, match=message):
+        tflite2x.Interpreter(model).run([inputs[0].array])
+
+
+def test_large_layers_are_cut_into_blocks() -> None:
+    rng = np.random.default_rng(0)
+    inputs = [
+        Value(random_array(rng, (2, 70, 70, 24), "int8"), quantization={"scale": 0.02, "zero_point": 3}),
+        Value(random_array(rng, (20, 3, 3, 24), "int8"), constant=True, quantization={"scale": scales(rng, 20, False)}),
+        Value(rng.integers(-5000, 5000, 20).astype(np.int32), constant=True),
+    ]
+    output = ("int8", (2, 70, 70, 20), {"scale": 1.5, "zero_point": -5})
+    check("CONV_2D", Conv2DOptions(stride_h=1, stride_w=1), inputs, [output])
+    inputs[1:] = [
+        Value(random_array(rng, (1, 3, 3, 24), "int8"), constant=True,
+              quantization={"scale": scales(rng, 24, False), "quantized_dimension": 3}),
+        Value(rng.integers(-5000, 5000, 24).astype(np.int32), constant=True),
+    ]  # fmt: skip
+    output = ("int8", (2, 70, 70, 24), {"scale": 0.4, "zero_point": -5})
+    check("DEPTHWISE_CONV_2D", DepthwiseConv2DOptions(stride_h=1, stride_w=1, depth_multiplier=1), inputs, [output])
