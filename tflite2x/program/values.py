@@ -53,12 +53,27 @@ class Const:
     data: Array
     note: str = ""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> str:
+        """NumPy name of the element type."""
+        return self.data.dtype.name
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(self.data.size)
+
 
 class Names:
     """Hands out identifiers that are valid in C, Rust and Python and differ from each other."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._taken: set[str] = set(_USED)
 
     def __call__(self, wish: str) -> str:
         """Return ``wish`` as an unused identifier."""
@@ -76,6 +91,15 @@ _RESERVED = frozenset(
     "ref self static super trait type typeof unsafe unsized use virtual where yield abstract become final macro override "
     "try gen input output".split()
 )
+
+
+#: Names that generated code uses itself.
+_USED = frozenset(
+    "acc array at base64 below bias bias_hi bias_lo bits bottom clamp columns count dx dy exponentials factor first g "
+    "half high_mul i j kept left low main mask mean n np offset offset_scale one_over_one_plus_x out p padded part "
+    "product requantize rescale rescale_wide result right round_shift rounding_divide rows run saturating_double scale "
+    "scratch shift shift1 shift2 start steps there top total v vectors wide weights whole window wrap x y zlib".split()
+) | {f"{word}_{i}" for word in ("output", "buffer", "step", "expected") for i in range(1000)}
 
 
 def identifier(text: str) -> str:

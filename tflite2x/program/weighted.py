@@ -35,6 +35,8 @@ def _weighted(work: Work, q: Quantized, matrix: Array, bias: Array | None, *, re
         raise work.ctx.unsupported(
             f"an accumulator can reach {int(bound.max())}, which int32 does not hold", "Its wrap-around is not printed."
         )
+    if np.any(bound * np.broadcast_to(q.multiplier, bound.shape) >= (1 << 31) - (1 << 17)):
+        raise work.ctx.unsupported("a result that int32 does not hold before the clamp")
     mantissa, shift, rescaling = _multipliers(work, q, bound, real=real)
     raw = np.zeros(units, np.int64) if bias is None else bias.reshape(-1)
     return {

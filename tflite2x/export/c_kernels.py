@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of generated C code, as text.
+
+``$S`` stands for the suffix of the function's name, ``$X`` and ``$Y`` for the types of input and output. Every function
+gets its parameters as a constant structure whose members are the fields of the step (:mod:`tflite2x.program.steps`).
+"""
+
+from __future__ import annotations
+
+HELPERS: dict[str, str] = {
+    "clamp": """
+static int32_t clamp(int32_t x, int32_t low, int32_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+""",
+    "high_mul": """
+/* a * b / 2^31, rounded half up (gemmlowp SaturatingRoundingDoublingHighMul). */
+static int32_t high_mul(int32_t a, int32_t b)
+{
+    int64_t product = ((int64_t)a * b + (1 << 30)) >> 31;
+    return product > INT32_MAX ? INT32_MAX : (int32_t)product;
+}
+""",
+    "rounding_divide": """
+/* x / 2^exponent, rounded half away from zero (gemmlowp RoundingDivideByPOT). */
+static int32_t rounding_divide(int32_t x, int32_t exponent)
+{
+    int64_t half = ((int64_t)1 << exponent) >> 1;
+    return (int32_t)(x < 0 ? -((-(int64_t)x + half) >> exponent) : ((int64_t)x + half) >> exponent);
+}
+""",
+    "requantize": """
+/* x * mantissa * 2^(shift - 31), rounded twice (MultiplyByQuantizedMultiplier). */
+static int32_t requantize(int32_t x, int32_t mantissa, int32_t shift)
+{
+    int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
+    return rounding_divide(high_mul((int32_t)((uint32_t)x << left), mantissa), right);
+}
+""",
+    "rescale": """
+/* x * mantissa / 2^shift, rounded half away from zero: equal to LiteRT's round(x * m) with a float64 m. */
+static int32_t rescale(int32_t x, int64_t mantissa, int32_t shift)
+{
+    int64_t half = (int64_t)1 << (shift - 1);
+    return (int32_t)(x < 0 ? -((-(int64_t)x * mantissa + half) >> shift) : ((int64_t)x * mantissa + half) >> shift);
+}
+""",
+    "rescale_wide": """
+/* x * mantissa / 2^shift, rounded half up. */
+static int32_t rescale_wide(int64_t x, int32_t mantissa, int32_t shift)
+{
+    return (int32_t)((x * mantissa + ((int64_t)1 << (shift - 1))) >> shift);
+}
+""",
+    "round_shift": """
+/* x / 2^shift, rounded half up. */
+static int64_t round_shift(int64_t x, int32_t shift)
+{
+    return (x + (((int64_t)1 << shift) >> 1)) >> shift;
+}
+""",
+    "saturating_double": """
+/* x * 2^bits, saturated. */
+static int32_t saturating_double(int32_t x, int32_t bits)
+{
+    int64_t wide = (int64_t)x * ((int64_t)1 << bits);
+    return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
+}
+""",
+    "one_over_one_plus_x": """
+/* 1 / (1 + a) for a in [0, 1], all with 31 fractional bits (gemmlowp: Newton-Raphson). */
+static int32_t one_over_one_plus_x(int32_t a)
+{
+    int32_t half = (int32_t)(((int64_t)a + ((int64_t)1 << 31)) >> 1);
+    int32_t x = 1515870810 + high_mul(half, -1010580540);
+    for (int i = 0; i < 3; i++) {
+        x += saturating_double(high_mul(x, (1 << 29) - high_mul(half, x)), 2);
+    }
+    return saturating_double(x, 1);
+}
+""",
+}
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "requantize": ("high_mul", "rounding_divide"),
+    "one_over_one_plus_x": ("high_mul", "saturating_double"),
+}
+
+_FINISH = {
+    "": ("int32_t", "requantize(acc, p->mantissa[o], p->shift[o])"),
+    "_real": ("int32_t", "rescale(acc, p->mantissa[o], p->shift[o])"),
+    "_wide": ("int64_t", "rescale_wide(acc, p->mantissa[o], p->shift[o])"),
+}
+
+_FULLY_CONNECTED = """
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t row = 0; row < p->rows; row++) {
+        for (int32_t o = 0; o < p->units; o++) {
+            $A acc = p->bias[o];
+            for (int32_t k = 0; k < p->depth; k++) {
+                acc += (x[row * p->depth + k] - p->x_zero) * (p->weights[o * p->depth + k] - p->w_zero);
+            }
+            y[row * p->units + o] = ($Y)clamp($R + p->y_zero, p->low, p->high);
+        }
+    }
+}
+"""
+
+_CONV_2D = """
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    const int32_t ins = p->in_c / p->groups, outs = p->out_c / p->groups;
+    for (int32_t b = 0; b < p->batch; b++) {
+        for (int32_t row = 0; row < p->out_h; row++) {
+            for (int32_t column = 0; column < p->out_w; column++) {
+                for (int32_t o = 0; o < p->out_c; o++) {
+                    $A acc = p->bias[o];
+                    for (int32_t i = 0; i < p->kernel_h; i++) {
+                        const int32_t in_row = row * p->stride_h - p->pad_top + i * p->dilation_h;
+                        for (int32_t j = 0; j < p->kernel_w; j++) {
+                            const int32_t in_column = column * p->stride_w - p->pad_left + j * p->dilation_w;
+                            if (in_row < 0 || in_row >= p->in_h || in_column < 0 || in_column >= p->in_w) {
+                                continue; /* outside of the input nothing is added */
+                            }
+                            const $X *pixel = x + ((b * p->in_h + in_row) * p->in_w + in_column) * p->in_c
+                                              + o / outs * ins;
+                            const $W *w = p->weights + ((o * p->kernel_h + i) * p->kernel_w + j) * ins;
+                            for (int32_t c = 0; c < ins; c++) {
+                                acc += (pixel[c] - p->x_zero) * (w[c] - p->w_zero);
+                            }
+                        }
+                    }
+                    *y++ = ($Y)clamp($R + p->y_zero, p->low, p->high);
+                }
+            }
+        }
+    }
+}
+"""
+
+_DEPTHWISE = """
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    const int32_t outs = p->out_c / p->in_c;
+    for (int32_t b = 0; b < p->batch; b++) {
+        for (int32_t row = 0; row < p->out_h; row++) {
+            for (int32_t column = 0; column < p->out_w; column++) {
+                for (int32_t o = 0; o < p->out_c; o++) {
+                    $A acc = p->bias[o];
+                    for (int32_t i = 0; i < p->kernel_h; i++) {
+                        const int32_t in_row = row * p->stride_h - p->pad_top + i * p->dilation_h;
+                        for (int32_t j = 0; j < p->kernel_w; j++) {
+                            const int32_t in_column = column * p->stride_w - p->pad_left + j * p->dilation_w;
+                            if (in_row < 0 || in_row >= p->in_h || in_column < 0 || in_column >= p->in_w) {
+                                continue; /* outside of the input nothing is added */
+                            }
+                            acc += (x[((b * p->in_h + in_row) * p->in_w + in_column) * p->in_c + o / outs] - p->x_zero)
+                                   * (p->weights[(i * p->kernel_w + j) * p->out_c + o] - p->w_zero);
+                        }
+                    }
+                    *y++ = ($Y)clamp($R + p->y_zero, p->low, p->high);
+                }
+            }
+        }
+    }
+}
+"""
+
+_POOL = """
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t b = 0; b < p->batch; b++) {
+        for (int32_t row = 0; row < p->out_h; row++) {
+            for (int32_t column = 0; column < p->out_w; column++) {
+                for (int32_t c = 0; c < p->channels; c++) {
+                    $BEGIN
+                    for (int32_t i = 0; i < p->kernel_h; i++) {
+                        const int32_t in_row = row * p->stride_h - p->pad_top + i;
+                        for (int32_t j = 0; j < p->kernel_w; j++) {
+                            const int32_t in_column = column * p->stride_w - p->pad_left + j;
+                            if (in_row < 0 || in_row >= p->in_h || in_column < 0 || in_column >= p->in_w) {
+                                continue; /* what lies outside does not count */
+                            }
+                            const int32_t v = x[((b * p->in_h + in_row) * p->in_w + in_column) * p->channels + c];
+                            $EACH
+                        }
+                    }
+                    $END
+                    *y++ = ($Y)clamp(acc, p->low, p->high);
+                }
+            }
+        }
+    }
+}
+"""
+
+
+def _pool(begin: str, each: str, end: str) -> str:
+    return _POOL.replace("$BEGIN", begin).replace("$EACH", each).replace("                    $END\n", end)
+
+
+_ELEMENTWISE = """
+static void $F(const $X *a, const $X2 *b, $Y *y, const $F_params *p)
+{
+    int32_t at[8] = {0}, i = 0, j = 0;
+    for (;;) {
+        const int32_t n = p->count[p->rank - 1];
+        const int32_t a_step = p->a_stride[p->rank - 1], b_step = p->b_stride[p->rank - 1];
+        for (int32_t k = 0; k < n; k++) {
+            const int32_t left = a[i + k * a_step], right = b[j + k * b_step];
+            $EACH
+        }
+        int32_t d = p->rank - 2; /* the next place of the outer loops */
+        for (; d >= 0; d--) {
+            i += p->a_stride[d];
+            j += p->b_stride[d];
+            if (++at[d] < p->count[d]) {
+                break;
+            }
+            i -= at[d] * p->a_stride[d];
+            j -= at[d] * p->b_stride[d];
+            at[d] = 0;
+        }
+        if (d < 0) {
+            return;
+        }
+    }
+}
+"""
+
+_ADD = """const int32_t l = requantize((left - p->a_zero) * (1 << p->left_shift), p->a_mantissa, p->a_shift);
+            const int32_t r = requantize((right - p->b_zero) * (1 << p->left_shift), p->b_mantissa, p->b_shift);
+            const int32_t sum = requantize(l + p->b_sign * r, p->y_mantissa, p->y_shift);
+            *y++ = ($Y)clamp(sum + p->y_zero, p->low, p->high);"""
+
+_MUL = """const int32_t product = (left - p->a_zero) * (right - p->b_zero);
+            *y++ = ($Y)clamp(requantize(product, p->mantissa, p->shift) + p->y_zero, p->low, p->high);"""
+
+#: Function -> its text, and the helpers that it calls.
+KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
+    **{
+        f"{name}{suffix}": (
+            text.replace("$A", kind).replace("$R", result), ("clamp", result.split("(")[0]),
+        )
+        for name, text in (
+            ("fully_connected", _FULLY_CONNECTED), ("conv_2d", _CONV_2D), ("depthwise_conv_2d", _DEPTHWISE),
+        )
+        for suffix, (kind, result) in _FINISH.items()
+    },
+    "xc_fc": ("""
+/* XC_fc of XMOS's xcore.ai as a reference function: y[units] from x[depth], weights [units][width], bso [][7][16]. */
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t o = 0; o < p->units; o++) {
+        const int16_t *bso = p->bso + o / 16 * (7 * 16) + o % 16;
+        int64_t acc = (int64_t)bso[0] * 65536 + (uint16_t)bso[16];
+        for (int32_t k = 0; k < p->depth; k++) {
+            acc += p->weights[o * p->width + k] * x[k];
+        }
+        acc = acc < -INT32_MAX ? -INT32_MAX : acc > INT32_MAX ? INT32_MAX : acc;
+        int64_t v = round_shift(acc, bso[2 * 16]);
+        v = v < -32767 ? -32767 : v > 32767 ? 32767 : v;
+        v = round_shift(v * bso[3 * 16] + (int32_t)bso[4 * 16] * bso[5 * 16], bso[6 * 16]);
+        y[o] = ($Y)(v < -128 ? -128 : v > 127 ? 127 : v);
+    }
+}
+""", ("round_shift",)),
+    "max_pool_2d": (
+        _pool("int32_t acc = INT32_MIN;", "acc = v > acc ? v : acc;", ""), ("clamp",),
+    ),
+    "average_pool_2d": (
+        _pool(
+            "int32_t acc = 0, count = 0;",
+            "acc += v;\n                            count++;",
+            "                    acc = (acc > 0 ? acc + count / 2 : acc - count / 2) / count;\n",
+        ),
+        ("clamp",),
+    ),
+    "add": (_ELEMENTWISE.replace("$EACH", _ADD), ("clamp", "requantize")),
+    "multiply": (_ELEMENTWISE.replace("$EACH", _MUL), ("clamp", "requantize")),
+    "maximum": (_ELEMENTWISE.replace("$EACH", "*y++ = ($Y)(left > right ? left : right);"), ()),
+    "minimum": (_ELEMENTWISE.replace("$EACH", "*y++ = ($Y)(left < right ? left : right);"), ()),
+    "requantize_all": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->size; i++) {
+        y[i] = ($Y)clamp(requantize(x[i] - p->x_zero, p->mantissa, p->shift) + p->y_zero, p->low, p->high);
+    }
+}
+""", ("clamp", "requantize")),
+    "lookup": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->size; i++) {
+        y[i] = p->table[x[i] - p->x_min];
+    }
+}
+""", ()),
+    "quantize_float": ("""
+/* The model's float interface: the only arithmetic that is not on integers. */
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->size; i++) {
+        const float steps = x[i] / p->scale;
+        int32_t whole = INT32_MIN; /* what does not fit becomes the lowest value, as x86 converts */
+        if (steps > -2147483648.0f && steps < 2147483648.0f) {
+            whole = (int32_t)steps;
+            const float rest = steps - (float)whole;
+            whole += rest >= 0.5f ? 1 : rest <= -0.5f ? -1 : 0; /* halves away from zero */
+        }
+        y[i] = ($Y)clamp((int32_t)((uint32_t)whole + (uint32_t)p->y_zero), p->low, p->high);
+    }
+}
+""", ("clamp",)),
+    "dequantize_float": ("""
+/* The model's float interface: the only arithmetic that is not on integers. */
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->size; i++) {
+        y[i] = (float)(p->scale * (double)(x[i] - p->x_zero));
+    }
+}
+""", ()),
+    "softmax": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t row = 0; row < p->rows; row++, x += p->depth, y += p->depth) {
+        int32_t largest = x[0], bits = 0;
+        for (int32_t i = 1; i < p->depth; i++) {
+            largest = x[i] > largest ? x[i] : largest;
+        }
+        uint32_t total = 0; /* 12 integer bits */
+        for (int32_t i = 0; i < p->depth; i++) {
+            total += (uint32_t)rounding_divide(p->exponentials[largest - x[i]], 12);
+        }
+        while (bits < 32 && total >> bits != 0) {
+            bits++;
+        }
+        /* 1 / total, scaled into (1/2, 1] */
+        const int32_t factor = one_over_one_plus_x((int32_t)((total << (32 - bits)) - 0x80000000u));
+        for (int32_t i = 0; i < p->depth; i++) {
+            const int32_t below = largest - x[i];
+            const int32_t product = high_mul(p->exponentials[below], factor);
+            const int32_t result = rounding_divide(product, bits + 11 - p->out_bits) + p->low;
+            y[i] = ($Y)(below > p->reach ? p->low : clamp(result, p->low, p->high));
+        }
+    }
+}
+""", ("clamp", "rounding_divide", "high_mul", "one_over_one_plus_x")),
+    "mean": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    const int32_t *counts = p->kept, *strides = p->kept + p->kept_rank;
+    const int32_t *inner_counts = p->reduced, *inner_strides = p->reduced + p->reduced_rank;
+    int32_t outer = 1, inner = 1;
+    for (int32_t d = 0; d < p->kept_rank; d++) {
+        outer *= counts[d];
+    }
+    for (int32_t d = 0; d < p->reduced_rank; d++) {
+        inner *= inner_counts[d];
+    }
+    for (int32_t i = 0; i < outer; i++) {
+        int32_t start = 0, acc = -p->elements * p->x_zero;
+        for (int32_t d = p->kept_rank - 1, rest = i; d >= 0; rest /= counts[d], d--) {
+            start += rest % counts[d] * strides[d];
+        }
+        for (int32_t j = 0; j < inner; j++) {
+            int32_t at = start;
+            for (int32_t d = p->reduced_rank - 1, rest = j; d >= 0; rest /= inner_counts[d], d--) {
+                at += rest % inner_counts[d] * inner_strides[d];
+            }
+            acc += x[at];
+        }
+        y[i] = ($Y)clamp(requantize(acc, p->mantissa, p->shift) + p->y_zero, p->low, p->high);
+    }
+}
+""", ("clamp", "requantize")),
+    "arg_max": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->outer; i++) {
+        for (int32_t j = 0; j < p->inner; j++) {
+            const $X *first = x + i * p->length * p->inner + j;
+            int32_t best = 0;
+            for (int32_t k = 1; k < p->length; k++) {
+                if (p->sign > 0 ? first[k * p->inner] > first[best * p->inner]
+                                : first[k * p->inner] < first[best * p->inner]) {
+                    best = k;
+                }
+            }
+            *y++ = best;
+        }
+    }
+}
+""", ()),
+    "resize_bilinear": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    const int32_t *top = p->rows, *bottom = top + p->out_h, *dy = bottom + p->out_h;
+    const int32_t *left = p->columns, *right = left + p->out_w, *dx = right + p->out_w;
+    for (int32_t b = 0; b < p->batch; b++, x += p->in_h * p->in_w * p->channels) {
+        for (int32_t i = 0; i < p->out_h; i++) {
+            for (int32_t j = 0; j < p->out_w; j++) {
+                for (int32_t c = 0; c < p->channels; c++) {
+                    const int64_t a = x[(top[i] * p->in_w + left[j]) * p->channels + c];
+                    const int64_t d = x[(top[i] * p->in_w + right[j]) * p->channels + c];
+                    const int64_t e = x[(bottom[i] * p->in_w + left[j]) * p->channels + c];
+                    const int64_t f = x[(bottom[i] * p->in_w + right[j]) * p->channels + c];
+                    const int64_t acc = (a * (1024 - dy[i]) + e * dy[i]) * (1024 - dx[j])
+                                        + (d * (1024 - dy[i]) + f * dy[i]) * dx[j];
+                    *y++ = ($Y)(acc < 0 ? -((-acc + (1 << 19)) >> 20) : (acc + (1 << 19)) >> 20);
+                }
+            }
+        }
+    }
+}
+""", ()),
+    "fill": ("""
+static void $F($Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->size; i++) {
+        y[i] = ($Y)p->value;
+    }
+}
+""", ()),
+    "copy": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->size; i++) {
+        y[i] = x[i];
+    }
+}
+""", ()),
+    "copy_block": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    int32_t at[8] = {0}, i = p->x_offset, j = p->y_offset;
+    for (;;) {
+        y[j] = x[i];
+        int32_t d = p->rank - 1; /* the next place of the loops */
+        for (; d >= 0; d--) {
+            i += p->x_stride[d];
+            j += p->y_stride[d];
+            if (++at[d] < p->count[d]) {
+                break;
+            }
+            i -= at[d] * p->x_stride[d];
+            j -= at[d] * p->y_stride[d];
+            at[d] = 0;
+        }
+        if (d < 0) {
+            return;
+        }
+    }
+}
+""", ()),
+    "copy_indexed": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    int32_t at[8] = {0};
+    for (;;) {
+        int32_t i = 0, j = p->y_offset, start = 0;
+        for (int32_t d = 0; d < p->rank; start += p->count[d], d++) {
+            i += p->index[start + at[d]];
+            j += at[d] * p->y_stride[d];
+        }
+        y[j] = x[i];
+        int32_t d = p->rank - 1; /* the next place of the loops */
+        while (d >= 0 && ++at[d] == p->count[d]) {
+            at[d--] = 0;
+        }
+        if (d < 0) {
+            return;
+        }
+    }
+}
+""", ()),
+}  # fmt: skip
+
+
+def helper_text(names: set[str]) -> str:
+    """Return the helpers named and those that they call, in an order in which they can be defined."""
+    wanted = set(names)
+    while more := {n for name in wanted for n in NEEDS.get(name, ())} - wanted:
+        wanted |= more
+    return "".join(text for name, text in HELPERS.items() if name in wanted)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program as one NumPy file: a function per operator, one that runs them all, and a check against test vectors."""
+
+from __future__ import annotations
+
+from tflite2x.export.writing import Source, about, describe, step_comment
+from tflite2x.program import Const, Program, Value
+from tflite2x.program.numpy_code import function_code, module_code, one_line, values_of
+from tflite2x.program.steps import Step
+
+
+def files(program: Program, source: Source) -> dict[str, bytes]:
+    """Return the file of the export, without test vectors."""
+    functions: list[str] = []
+    calls: list[str] = []
+    helpers: set[str] = set()
+    for name, steps in _operators(program):
+        inputs, outputs = values_of(steps)
+        needed = [v for v in dict.fromkeys(s.output for s in steps) if v in _read_later(program, steps) or v in outputs]
+        doc = "\n".join(step_comment(s) for s in steps)
+        text, used = function_code(name, steps, inputs, needed, doc)
+        helpers |= used
+        functions.append(text)
+        calls.append(f"    {', '.join(v.name for v in needed)} = {name}({', '.join(v.name for v in inputs)})")
+    docs = [f"    {v.name}: {describe(v)}" for v in program.inputs]
+    arguments = ", ".join(v.name for v in program.inputs)
+    results = ", ".join(v.name for v in program.outputs)
+    shapes = [f"    {v.name} = np.asarray({v.name}).reshape({tuple(v.shape)})" for v in program.inputs]
+    run = "\n".join(
+        [
+            f"def run({arguments}):",
+            f'    """Run the network once; returns a list with {len(program.outputs)} arrays.',
+            "",
+            *(one_line(d) if not d.startswith("    ") else "    " + one_line(d) for d in docs),
+            '    """',
+            *shapes,
+            *calls,
+            f"    return [{results}]",
+            "",
+        ]
+    )
+    lines = about(program, source, f"{program.name}: an integer reference implementation of a neural network.")
+    lines += ["", "Needs NumPy only. `python FILE [vectors.bin]` checks it against its test vectors."]
+    head = '"""' + "\n".join(one_line(line) for line in lines) + '\n"""\n'
+    body = "\n\n".join([*functions, run, _check(program)])
+    used_names = {c for c in program.constants if _is_used(c, program, body)}
+    constants = [c for c in program.constants if c in used_names]
+    text = module_code(head, constants, helpers, body)
+    return {f"{program.name}.py": text.encode()}
+
+
+def _is_used(const: Const, program: Program, body: str) -> bool:
+    return const in program.outputs or const.name in body
+
+
+def _operators(program: Program) -> list[tuple[str, list[Step]]]:
+    """Group neighbouring steps of one operator; returns the names of their functions."""
+    groups: list[tuple[str, list[Step]]] = []
+    previous = ""
+    for step in program.steps:
+        if step.origin == previous:
+            groups[-1][1].append(step)
+        else:
+            groups.append((f"compute_{step.output.name}", [step]))
+            previous = step.origin
+    return groups
+
+
+def _read_later(program: Program, steps: list[Step]) -> set[Value | Const]:
+    inside = set(map(id, steps))
+    return {v for s in program.steps if id(s) not in inside for v in s.inputs} | set(program.outputs)
+
+
+def _check(program: Program) -> str:
+    fields = [(f"input_{i}", v) for i, v in enumerate(program.inputs)]
+    fields += [(f"output_{i}", v) for i, v in enumerate(program.outputs)]
+    kinds = ", ".join(f'("{n}", "{_little(v.dtype)}", {tuple(v.shape)})' for n, v in fields)
+    inputs = ", ".join(f'vector["input_{i}"]' for i in range(len(program.inputs)))
+    return f'''def main(path="vectors.bin"):
+    """Compare with test vectors: per vector all inputs, then all outputs, little-endian, without gaps."""
+    layout = np.dtype([{kinds}])
+    vectors = np.fromfile(path, layout)
+    different = 0
+    for vector in vectors:
+        results = run({inputs})
+        expected = [vector[f"output_{{i}}"] for i in range(len(results))]
+        different += any(r.tobytes() != e.tobytes() for r, e in zip(results, expected))
+    print(f"{{len(vectors)}} test vectors, {{different}} differ")
+    return int(different > 0 or len(vectors) == 0)
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main(*sys.argv[1:]))
+'''
+
+
+def _little(dtype: str) -> str:
+    return {"bool": "?"}.get(dtype, f"<{dtype[0]}{_bits(dtype) // 8}")
+
+
+def _bits(dtype: str) -> int:
+    return int("".join(c for c in dtype if c.isdigit()))

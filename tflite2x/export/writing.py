@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the writers of all languages share: files, comments, numbers, functions per type."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tflite2x import __version__
+from tflite2x.errors import FileAccessError
+from tflite2x.ir.files import write_file
+from tflite2x.program import Const, Program, Value
+from tflite2x.program.numpy_code import one_line
+from tflite2x.program.steps import Step
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where generated code comes from.
+
+    Attributes:
+        model: File name of the model.
+        sha256: Checksum of its bytes.
+    """
+
+    model: str
+    sha256: str
+
+
+def write_all(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files into a folder, which is made if needed; each is replaced in one step.
+
+    Raises:
+        FileAccessError: The folder or a file cannot be written.
+    """
+    written = []
+    for name, data in files.items():
+        path = folder / name
+        try:
+            os.makedirs(path.parent, exist_ok=True)
+        except OSError as error:
+            raise FileAccessError(
+                f"the folder cannot be made: {error.strerror or error}", where=str(path.parent), hint="Choose another."
+            ) from None
+        write_file(path, [data])
+        written.append(path)
+    return written
+
+
+def about(program: Program, source: Source, what: str) -> list[str]:
+    """Return the lines at the head of every file."""
+    contract = (
+        "LiteRT's reference kernels (rounding=single)"
+        if program.rounding == "single"
+        else "TFLite Micro (rounding=double)"
+    )
+    return [
+        what,
+        "",
+        f"Made from {one_line(source.model)} (sha256 {source.sha256})",
+        f"by tflite2x {__version__}. Results equal those of {contract} bit for bit.",
+    ]
+
+
+def describe(value: Value | Const) -> str:
+    """Return type, shape and quantization of a value in a few words."""
+    text = f"{value.dtype} {list(value.shape)}"
+    spec = value.spec if isinstance(value, Value) else None
+    if spec is not None and spec.scale.size == 1:
+        text += f", real = {spec.s:.9g} * (q - {spec.z})" if spec.z >= 0 else f", real = {spec.s:.9g} * (q + {-spec.z})"
+    return text
+
+
+def step_comment(step: Step) -> str:
+    """Return one line about a step."""
+    inputs = "; ".join(f"{v.name}: {describe(v)}" for v in step.inputs)
+    return one_line(f"{step.origin}: {inputs} -> {describe(step.output)}")
+
+
+def variant(step: Step) -> str:
+    """Return the name of the function for the types of a step."""
+    types = [v.dtype for v in step.inputs]
+    if step.output.dtype not in types or len(set(types)) > 1:
+        types.append(step.output.dtype)
+    return "_".join([step.function, *dict.fromkeys(types)])
+
+
+def float32_text(value: float) -> str:
+    """Return a float32 as the shortest decimal number that reads back the same."""
+    text = np.format_float_scientific(np.float32(value), unique=True, trim="0")
+    return str(text)
+
+
+def rows_of_numbers(numbers: Iterable[str], width: int = 116) -> str:
+    """Put numbers into lines, separated by commas."""
+    lines: list[str] = []
+    line: list[str] = []
+    length = 0
+    for number in numbers:
+        if length + len(number) + 2 > width and line:
+            lines.append("    " + ", ".join(line))
+            line, length = [], 0
+        line.append(number)
+        length += len(number) + 2
+    if line:
+        lines.append("    " + ", ".join(line))
+    return ",\n".join(lines)

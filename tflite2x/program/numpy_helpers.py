@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions that printed NumPy code calls, as text: they are pasted in front of it, and import NumPy only.
+
+The formulas are those of :mod:`tflite2x.interpreter.fixedpoint` and :mod:`tflite2x.interpreter.gemmlowp`; tests hold
+printed code and interpreter equal bit for bit.
+"""
+
+from __future__ import annotations
+
+HELPERS: dict[str, str] = {
+    "array": '''
+def array(text, dtype, shape):
+    """Decode an array: base64 of zlib-compressed little-endian values."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.dtype(dtype).newbyteorder("<")).reshape(shape)
+''',
+    "wrap": '''
+def wrap(x):
+    """Keep the low 32 bits, as int32 variables do."""
+    return np.asarray(x, np.int64).astype(np.int32).astype(np.int64)
+''',
+    "high_mul": '''
+def high_mul(a, b):
+    """a * b / 2**31, rounded half up (gemmlowp SaturatingRoundingDoublingHighMul)."""
+    return np.minimum((np.asarray(a, np.int64) * b + (1 << 30)) >> 31, (1 << 31) - 1)
+''',
+    "rounding_divide": '''
+def rounding_divide(x, exponent):
+    """x / 2**exponent, rounded half away from zero (gemmlowp RoundingDivideByPOT)."""
+    mask = (np.int64(1) << exponent) - 1
+    return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0))
+''',
+    "requantize": '''
+def requantize(x, mantissa, shift):
+    """x * mantissa * 2**(shift - 31), rounded twice (MultiplyByQuantizedMultiplier)."""
+    left, right = np.maximum(shift, 0), np.maximum(np.negative(shift), 0)
+    return rounding_divide(high_mul(wrap(np.asarray(x, np.int64) << left), mantissa), right)
+''',
+    "rescale": '''
+def rescale(x, mantissa, shift):
+    """x * mantissa / 2**shift, rounded half away from zero: equal to round(x * m) with LiteRT's float64 m."""
+    x = np.asarray(x, np.int64)
+    return np.sign(x) * ((np.abs(x) * mantissa + (np.int64(1) << (shift - 1))) >> shift)
+''',
+    "rescale_wide": '''
+def rescale_wide(x, mantissa, shift):
+    """x * mantissa / 2**shift, rounded half up, for 64-bit accumulators."""
+    return wrap((np.asarray(x, np.int64) * mantissa + (np.int64(1) << (shift - 1))) >> shift)
+''',
+    "round_shift": '''
+def round_shift(x, shift):
+    """x / 2**shift, rounded half up."""
+    return (x + ((np.int64(1) << shift) >> 1)) >> shift
+''',
+    "one_over_one_plus_x": '''
+def one_over_one_plus_x(a):
+    """1 / (1 + a) for a in [0, 1], all with 31 fractional bits (gemmlowp: Newton-Raphson)."""
+    half = (a + (1 << 31)) >> 1
+    x = 1515870810 + high_mul(half, -1010580540)
+    for _ in range(3):
+        x = x + np.clip(high_mul(x, (1 << 29) - high_mul(half, x)) << 2, -(1 << 31), (1 << 31) - 1)
+    return np.clip(x << 1, -(1 << 31), (1 << 31) - 1)
+''',
+}
+
+#: Helper -> helpers that it calls.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "requantize": ("wrap", "high_mul", "rounding_divide"),
+    "rescale_wide": ("wrap",),
+    "one_over_one_plus_x": ("high_mul",),
+}
+
+
+def helper_text(names: set[str]) -> str:
+    """Return the helpers named and those that they call, in an order in which they can be defined."""
+    wanted = set(names)
+    while True:
+        more = {n for name in wanted for n in NEEDS.get(name, ())} - wanted
+        if not more:
+            break
+        wanted |= more
+    return "\n".join(text for name, text in HELPERS.items() if name in wanted)

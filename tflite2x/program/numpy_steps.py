@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of step as lines of NumPy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from tflite2x.program import steps as s
+from tflite2x.program.values import fits
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """Code of one step.
+
+    Attributes:
+        body: Lines without indentation.
+        helpers: Helper functions that they call.
+    """
+
+    body: list[str]
+    helpers: tuple[str, ...] = ()
+
+
+_PRINTERS: dict[type[s.Step], Callable[[Any], Lines]] = {}
+
+
+def _prints(*kinds: type[s.Step]) -> Callable[[Callable[[Any], Lines]], Callable[[Any], Lines]]:
+    def declare(function: Callable[[Any], Lines]) -> Callable[[Any], Lines]:
+        for kind in kinds:
+            _PRINTERS[kind] = function
+        return function
+
+    return declare
+
+
+def step_lines(step: s.Step) -> Lines:
+    """Return a step as NumPy code."""
+    return _PRINTERS[type(step)](step)
+
+
+def _minus(value: int) -> str:
+    """Return `` - value`` without double signs."""
+    return "" if value == 0 else f" - {value}" if value > 0 else f" + {-value}"
+
+
+def _plus(value: int) -> str:
+    return _minus(-value)
+
+
+def _clip(step: Any, text: str, shape: bool = False) -> str:
+    out = step.output
+    reshaped = f".reshape({_shape(out)})" if shape else ""
+    return f"{out.name} = np.clip({text}, {step.low}, {step.high}).astype(np.{out.dtype}){reshaped}"
+
+
+def _shape(value: Any) -> str:
+    return repr(tuple(int(n) for n in value.shape))
+
+
+def _rescaled(step: s.Weighted) -> tuple[str, str]:
+    name = {"double": "requantize", "real": "rescale", "wide": "rescale_wide"}[step.rescaling]
+    return name, f"{name}(acc, {step.mantissa.name}, {step.shift.name}){_plus(step.y_zero)}"
+
+
+def _wide(step: s.Weighted) -> str:
+    return "int64" if step.rescaling == "wide" else "int32"
+
+
+@_prints(s.FullyConnected)
+def _fully_connected(step: s.FullyConnected) -> Lines:
+    x, kind = step.inputs[0].name, _wide(step)
+    helper, result = _rescaled(step)
+    return Lines(
+        [
+            f"rows = {x}.reshape({step.rows}, {step.depth}).astype(np.{kind}){_minus(step.x_zero)}",
+            f"acc = rows @ ({step.weights.name}.astype(np.{kind}){_minus(step.w_zero)}).T + {step.bias.name}",
+            _clip(step, result, shape=True),
+        ],
+        (helper,),
+    )
+
+
+@_prints(s.Conv2d, s.DepthwiseConv2d)
+def _convolution(step: s.Conv2d) -> Lines:
+    x, kind, w = step.inputs[0].name, _wide(step), step.weights.name
+    helper, result = _rescaled(step)
+    height = max(step.in_h + step.pad_top, _reach(step.out_h, step.stride_h, step.kernel_h, step.dilation_h))
+    width = max(step.in_w + step.pad_left, _reach(step.out_w, step.stride_w, step.kernel_w, step.dilation_w))
+    rows = _window("i", step.out_h, step.stride_h, step.dilation_h)
+    columns = _window("j", step.out_w, step.stride_w, step.dilation_w)
+    if isinstance(step, s.DepthwiseConv2d):
+        times = step.out_c // step.in_c
+        repeated = f"np.repeat(window, {times}, axis=3)" if times > 1 else "window"
+        inner = [f"        acc += {repeated} * weights[0, i, j]"]
+    elif step.groups == 1:
+        inner = ["        acc += window @ weights[:, i, j].T"]
+    else:
+        ins, outs = step.in_c // step.groups, step.out_c // step.groups
+        inner = [
+            f"        for g in range({step.groups}):",
+            f"            part = window[..., g * {ins} : (g + 1) * {ins}] @ "
+            f"weights[g * {outs} : (g + 1) * {outs}, i, j].T",
+            f"            acc[..., g * {outs} : (g + 1) * {outs}] += part",
+        ]
+    return Lines(
+        [
+            f"padded = np.zeros({(step.batch, height, width, step.in_c)}, np.{kind})  # zero adds nothing",
+            f"padded[:, {step.pad_top} : {step.pad_top + step.in_h}, {step.pad_left} : {step.pad_left + step.in_w}] = "
+            f"{x}.astype(np.{kind}){_minus(step.x_zero)}",
+            f"weights = {w}.astype(np.{kind}){_minus(step.w_zero)}",
+            f"acc = np.zeros({_shape(step.output)}, np.{kind}) + {step.bias.name}",
+            f"for i in range({step.kernel_h}):",
+            f"    for j in range({step.kernel_w}):",
+            f"        window = padded[:, {rows}, {columns}]",
+            *inner,
+            _clip(step, result),
+        ],
+        (helper,),
+    )
+
+
+def _reach(out: int, stride: int, kernel: int, dilation: int = 1) -> int:
+    return (out - 1) * stride + (kernel - 1) * dilation + 1
+
+
+def _window(index: str, out: int, stride: int, dilation: int = 1) -> str:
+    start = index if dilation == 1 else f"{dilation} * {index}"
+    step = "" if stride == 1 else f" : {stride}"
+    return f"{start} : {start} + {(out - 1) * stride + 1}{step}"
+
+
+@_prints(s.XcFc)
+def _xc_fc(step: s.XcFc) -> Lines:
+    x, w, bso, n = step.inputs[0].name, step.weights.name, step.bso.name, step.units
+    return Lines(
+        [
+            "bias_hi, bias_lo, shift1, scale, offset_scale, offset, shift2 = (",
+            f"    {bso}.astype(np.int64).transpose(1, 0, 2).reshape(7, -1)[:, :{n}])",
+            "bias = bias_hi * 65536 + (bias_lo & 0xFFFF)",
+            f"acc = bias + {w}.astype(np.int64)[:, :{step.depth}] @ {x}.reshape(-1).astype(np.int64)",
+            "acc = np.clip(acc, -(2**31 - 1), 2**31 - 1)",
+            "v = np.clip(round_shift(acc, shift1), -32767, 32767)",
+            "y = round_shift(v * scale + offset_scale * offset, shift2)",
+            f"{step.output.name} = np.clip(y, -128, 127).astype(np.int8).reshape({_shape(step.output)})",
+        ],
+        ("round_shift",),
+    )
+
+
+@_prints(s.MaxPool, s.AveragePool)
+def _pool(step: s.Pool) -> Lines:
+    x = step.inputs[0]
+    average = isinstance(step, s.AveragePool)
+    height = max(step.in_h + step.pad_top, _reach(step.out_h, step.stride_h, step.kernel_h))
+    width = max(step.in_w + step.pad_left, _reach(step.out_w, step.stride_w, step.kernel_w))
+    inside = (
+        f"[:, {step.pad_top} : {step.pad_top + step.in_h}, {step.pad_left} : {step.pad_left + step.in_w}]"
+    )
+    window = (
+        f"padded[:, {_window('i', step.out_h, step.stride_h)}, {_window('j', step.out_w, step.stride_w)}]"
+    )
+    outside = 0 if average else fits(x.dtype)[0]
+    loops = [f"for i in range({step.kernel_h}):", f"    for j in range({step.kernel_w}):"]
+    body = [
+        f"padded = np.full({(step.batch, height, width, step.channels)}, {outside}, np.int32)",
+        f"padded{inside} = {x.name}",
+    ]
+    if not average:
+        acc = [f"acc = np.full({_shape(step.output)}, {outside}, np.int32)"]
+        return Lines([*body, *acc, *loops, f"        acc = np.maximum(acc, {window})", _clip(step, "acc")])
+    return Lines(
+        [
+            *body,
+            "there = np.zeros(padded.shape, np.int32)",
+            f"there{inside} = 1",
+            f"acc = np.zeros({_shape(step.output)}, np.int32)",
+            "count = np.zeros(acc.shape, np.int32)",
+            *loops,
+            f"        acc += {window}",
+            f"        count += {window.replace('padded', 'there')}",
+            "mean = np.where(acc > 0, acc + count // 2, acc - count // 2)",
+            "mean = np.sign(mean) * (np.abs(mean) // count)  # C's division: towards zero",
+            _clip(step, "mean"),
+        ]
+    )
+
+
+@_prints(s.Add)
+def _add(step: s.Add) -> Lines:
+    a, b = (v.name for v in step.inputs)
+    sign = "+" if step.b_sign > 0 else "-"
+    return Lines(
+        [
+            f"left = requantize(({a}.astype(np.int64){_minus(step.a_zero)}) << {step.left_shift}, "
+            f"{step.a_mantissa}, {step.a_shift})",
+            f"right = requantize(({b}.astype(np.int64){_minus(step.b_zero)}) << {step.left_shift}, "
+            f"{step.b_mantissa}, {step.b_shift})",
+            f"acc = requantize(left {sign} right, {step.y_mantissa}, {step.y_shift})",
+            _clip(step, f"acc{_plus(step.y_zero)}", shape=True),
+        ],
+        ("requantize",),
+    )
+
+
+@_prints(s.Multiply)
+def _multiply(step: s.Multiply) -> Lines:
+    a, b = (v.name for v in step.inputs)
+    return Lines(
+        [
+            f"acc = ({a}.astype(np.int64){_minus(step.a_zero)}) * ({b}.astype(np.int64){_minus(step.b_zero)})",
+            _clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
+        ],
+        ("requantize",),
+    )
+
+
+@_prints(s.Maximum, s.Minimum)
+def _extreme(step: s.Elementwise) -> Lines:
+    a, b = (v.name for v in step.inputs)
+    return Lines([f"{step.output.name} = np.{step.kind}({a}, {b}).reshape({_shape(step.output)})"])
+
+
+@_prints(s.Requantize)
+def _requantize(step: s.Requantize) -> Lines:
+    x = f"{step.inputs[0].name}.astype(np.int64){_minus(step.x_zero)}"
+    result = f"requantize({x}, {step.mantissa}, {step.shift}){_plus(step.y_zero)}"
+    return Lines([_clip(step, result)], ("requantize",))
+
+
+@_prints(s.Lookup)
+def _lookup(step: s.Lookup) -> Lines:
+    index = f"{step.inputs[0].name}.astype(np.int64){_minus(step.x_min)}"
+    return Lines([f"{step.output.name} = {step.table.name}[{index}]  # {step.meaning}"])
+
+
+@_prints(s.QuantizeFloat)
+def _quantize_float(step: s.QuantizeFloat) -> Lines:
+    x = step.inputs[0].name
+    return Lines(
+        [
+            f"steps = {x} / np.float32({step.scale!r})",
+            "whole = np.trunc(steps)",
+            "whole = whole + np.where(np.abs(steps - whole) >= 0.5, np.sign(steps), 0)  # halves away from zero",
+            "whole = np.where(np.abs(whole) < 2.0**31, whole, -(2.0**31)).astype(np.int64)  # as x86 converts",
+            _clip(step, f"wrap(whole{_plus(step.y_zero)})"),
+        ],
+        ("wrap",),
+    )
+
+
+@_prints(s.DequantizeFloat)
+def _dequantize_float(step: s.DequantizeFloat) -> Lines:
+    x = f"{step.inputs[0].name}.astype(np.float64){_minus(step.x_zero)}"
+    return Lines([f"{step.output.name} = ({step.scale!r} * ({x})).astype(np.float32)"])
+
+
+@_prints(s.Softmax)
+def _softmax(step: s.Softmax) -> Lines:
+    x, e = step.inputs[0].name, step.exponentials.name
+    return Lines(
+        [
+            f"rows = {x}.reshape({step.rows}, {step.depth}).astype(np.int64)",
+            "below = rows.max(axis=1, keepdims=True) - rows",
+            f"exponentials = {e}.astype(np.int64)[below]",
+            "total = rounding_divide(exponentials, 12).sum(axis=1, keepdims=True)  # 12 integer bits",
+            "total = total & 0xFFFFFFFF",
+            "bits = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # position of the highest bit, plus one",
+            "factor = one_over_one_plus_x((total << (32 - bits)) - (1 << 31))  # 1 / total, scaled into (1/2, 1]",
+            f"y = rounding_divide(high_mul(exponentials, factor), bits{_plus(11 - step.out_bits)})"
+            f"{_plus(step.low)}",
+            f"y = np.where(below > {step.reach}, {step.low}, y)",
+            f"{step.output.name} = np.clip(y, {step.low}, {step.high}).astype(np.{step.output.dtype})"
+            f".reshape({_shape(step.output)})",
+        ],
+        ("rounding_divide", "high_mul", "one_over_one_plus_x"),
+    )
+
+
+@_prints(s.Mean)
+def _mean(step: s.Mean) -> Lines:
+    x = step.inputs[0].name
+    zero = step.elements * step.x_zero
+    return Lines(
+        [
+            f"acc = {x}.sum(axis={step.axes}, dtype=np.int64){_minus(zero)}  # {step.elements} values each",
+            _clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
+        ],
+        ("requantize",),
+    )
+
+
+@_prints(s.ArgMax)
+def _arg_max(step: s.ArgMax) -> Lines:
+    function = "argmax" if step.sign > 0 else "argmin"
+    x = f"{step.inputs[0].name}.reshape({step.outer}, {step.length}, {step.inner})"
+    return Lines(
+        [f"{step.output.name} = np.{function}({x}, axis=1).astype(np.{step.output.dtype}).reshape({_shape(step.output)})"]
+    )
+
+
+@_prints(s.ResizeBilinear)
+def _resize_bilinear(step: s.ResizeBilinear) -> Lines:
+    return Lines(
+        [
+            f"x = {step.inputs[0].name}.astype(np.int64)",
+            f"(top, bottom, dy), (left, right, dx) = {step.rows.name}, {step.columns.name}",
+            "dy, dx = dy.astype(np.int64)[:, None, None], dx.astype(np.int64)[:, None]",
+            "rows = x[:, top] * (1024 - dy) + x[:, bottom] * dy",
+            "acc = rows[:, :, left] * (1024 - dx) + rows[:, :, right] * dx",
+            f"{step.output.name} = (np.sign(acc) * ((np.abs(acc) + (1 << 19)) >> 20)).astype(np.{step.output.dtype})",
+        ]
+    )
+
+
+@_prints(s.Fill)
+def _fill(step: s.Fill) -> Lines:
+    return Lines([f"{step.output.name} = np.full({_shape(step.output)}, {step.value}, np.{step.output.dtype})"])
+
+
+@_prints(s.Copy)
+def _copy(step: s.Copy) -> Lines:
+    return Lines([f"{step.output.name} = {step.inputs[0].name}.reshape({_shape(step.output)})"])
+
+
+@_prints(s.CopyBlock)
+def _copy_block(step: s.CopyBlock) -> Lines:
+    count = step.count.data.tolist()
+    at = _positions(step.x_offset, step.x_stride.data.tolist(), count)
+    to = _positions(step.y_offset, step.y_stride.data.tolist(), count)
+    return Lines([f"{step.output.name}.reshape(-1)[{to}] = {step.inputs[0].name}.reshape(-1)[{at}]"])
+
+
+@_prints(s.CopyIndexed)
+def _copy_indexed(step: s.CopyIndexed) -> Lines:
+    count = step.count.data.tolist()
+    to = _positions(step.y_offset, step.y_stride.data.tolist(), count)
+    terms, start = [], 0
+    for d, n in enumerate(count):
+        later = ", None" * (len(count) - 1 - d)
+        terms.append(f"{step.index.name}[{start} : {start + n}]" + (f"[:{later}]" if later else ""))
+        start += n
+    return Lines(
+        [
+            f"at = {' + '.join(terms)}  # flat positions in the input",
+            f"{step.output.name}.reshape(-1)[{to}] = {step.inputs[0].name}.reshape(-1)[at]",
+        ]
+    )
+
+
+def _positions(offset: int, strides: list[int], count: list[int]) -> str:
+    """Return flat positions of a block as an expression: a slice where there is one loop, otherwise a sum."""
+    if len(count) == 1 and strides[0] > 0:
+        stop = offset + (count[0] - 1) * strides[0] + 1
+        return f"{offset} : {stop}" + (f" : {strides[0]}" if strides[0] != 1 else "")
+    terms = [str(offset)] if offset else []
+    for d, (stride, n) in enumerate(zip(strides, count, strict=True)):
+        later = f"[:{', None' * (len(count) - 1 - d)}]" if d < len(count) - 1 else ""
+        factor = "" if stride == 1 else f"{stride} * "
+        terms.append(f"{factor}np.arange({n}){later}")
+    return " + ".join(terms)
