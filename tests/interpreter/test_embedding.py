@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 
 import tflite2x
 from tests.interpreter.one_operator import Value, cases, check, one_operator, random_array, rngs
+from tests.oracle import litert_run
 from tflite2x.errors import ExecutionError
-from tflite2x.schema.enums import CombinerType
-from tflite2x.schema.tables import EmbeddingLookupSparseOptions
+from tflite2x.schema.enums import CombinerType, DimensionType, SparseIndexVector
+from tflite2x.schema.tables import (
+    DensifyOptions,
+    DimensionMetadata,
+    EmbeddingLookupSparseOptions,
+    FullyConnectedOptions,
+    Int32Vector,
+    SparsityParameters,
+)
 
 ROW = st.lists(st.integers(1, 4), min_size=1, max_size=2)
 
@@ -70,3 +78,41 @@ def test_lookup_sparse(rng, rows, outer, count, row, combiner, ordered):
     ]
     options = EmbeddingLookupSparseOptions(combiner=combiner)
     check("EMBEDDING_LOOKUP_SPARSE", options, inputs, [("float32", (*outer, *row))], tolerance=1e-6)
+
+
+def test_densify_and_sparse_weights() -> None:
+    rng = np.random.default_rng(1)
+    dense = np.where(rng.random((6, 8)) < 0.4, rng.integers(-64, 64, (6, 8)) / 8, 0).astype(np.float32)
+    rows, columns = np.nonzero(dense)
+    segments = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=6))]).astype(np.int32)
+    sparsity = SparsityParameters(
+        traversal_order=[0, 1],
+        dim_metadata=[
+            DimensionMetadata(format=DimensionType.DENSE, dense_size=6),
+            DimensionMetadata(
+                format=DimensionType.SPARSE_CSR,
+                array_segments_type=SparseIndexVector.Int32Vector,
+                array_segments=Int32Vector(values=segments.tolist()),
+                array_indices_type=SparseIndexVector.Int32Vector,
+                array_indices=Int32Vector(values=columns.tolist()),
+            ),
+        ],
+    )
+    x = np.arange(16, dtype=np.float32).reshape(2, 8)
+    for through_densify in (False, True):
+        model = tflite2x.Model.new()
+        graph = model.main
+        source = graph.add_input("x", (2, 8), "float32")
+        weights = graph.add_tensor("w", (6, 8), "float32")
+        weights.buffer = model.add_buffer(dense[rows, columns].tobytes())
+        weights.sparsity = sparsity
+        y = graph.add_tensor("y", (2, 6), "float32")
+        if through_densify:
+            full = graph.add_tensor("full", (6, 8), "float32")
+            graph.add_operator("DENSIFY", [weights], [full], DensifyOptions())
+            weights = full
+        graph.add_operator("FULLY_CONNECTED", [source, weights, None], [y], FullyConnectedOptions(), version=8)
+        graph.set_outputs([y])
+        expected = litert_run(tflite2x.dumps(model), [x])[0]
+        np.testing.assert_array_equal(expected, x @ dense.T)
+        np.testing.assert_array_equal(tflite2x.Interpreter(model).run([x])[0], expected)
