@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from tflite2x.passes._common import QUANTIZED, called_subgraphs, drop_if_unused, entry_subgraphs
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.extract import extract
 from tflite2x.rewrite.interface import Adapter, InterfaceChange, describe_type
@@ -57,7 +58,7 @@ class AddOutputArgmax(Pass):
                 reason = f"operators call {graph.where}" if graph in called else _obstacle(tensor)
                 if reason:
                     result.leave(tensor, reason)
-                else:
+                elif sites.allowed(tensor):
                     self._append(graph, tensor, result)
         return result
 

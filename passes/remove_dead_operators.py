@@ -18,6 +18,7 @@ import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
 from tflite2x.passes._common import effect
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.result import PassResult
 
@@ -43,10 +44,10 @@ class RemoveDeadOperators(Pass):
                 reason = ""
                 if used.isdisjoint(t for t in op.outputs if t is not None):
                     reason = effect(op)
-                    if not reason:
+                    if not reason and sites.allowed(op):
                         dead.append(op)
                         continue
-                    if op.outputs:
+                    if op.outputs and reason:
                         result.leave(op, f"nothing reads its outputs, but {reason}")
                 used.update(t for t in op.inputs if t is not None)
             dead.reverse()

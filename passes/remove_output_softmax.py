@@ -17,6 +17,7 @@ import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
 from tflite2x.passes._common import called_subgraphs, drop_if_unused, entry_subgraphs
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.extract import extract
 from tflite2x.rewrite.interface import Adapter, InterfaceChange, conversion_adapter, describe_type, join_adapters
@@ -45,7 +46,7 @@ class RemoveOutputSoftmax(Pass):
                 reason = f"operators call {graph.where}" if graph in called else _obstacle(output, *chain)
                 if reason:
                     result.leave(output, reason)
-                else:
+                elif sites.allowed(chain[0]):
                     _remove(graph, output, *chain, result)
         return result
 

@@ -11,8 +11,8 @@ The first dimension of every input is the batch. Shapes written into RESHAPE are
 Refused when the model, run once with the new shapes, does not return every output with the new number of samples; when
 it has state or subgraphs; and when it mixes samples.
 
-Claim: exact for integers, floats within 1e-6 of the largest magnitude (matrix products of another size may add in another
-order). The verifier compares n runs of the old model with one run of the new one.
+Claim: exact for integers, floats within 1e-6 of the largest magnitude (matrix products of another size may add in
+another order). The verifier compares n runs of the old model with one run of the new one.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@
     set-io-type{inputs=uint8 outputs=float32}   in: uint8 -> QUANTIZE ...    core -> DEQUANTIZE -> out: float32
 
 Operators at the boundary are dropped, added or replaced. int8 and uint8 hold the same numbers, 128 apart. int16 in
-front of an 8-bit core keeps its scale; 8 bits in front of an int16 core have a scale 256 times as large. Names, order and
-signatures stay. A tensor without integers behind it (a float model) is left alone.
+front of an 8-bit core keeps its scale; 8 bits in front of an int16 core have a scale 256 times as large. Names, order
+and signatures stay. A tensor without integers behind it (a float model) is left alone.
 
 Options: ``inputs`` and ``outputs``: float32, int8, uint8, int16 or keep.
 
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tflite2x.passes._boundary import Boundary, input_boundary, output_boundary, stand_in
 from tflite2x.passes._common import called_subgraphs, entry_subgraphs
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.interface import Adapter, InterfaceChange, conversion_adapter, describe_type, join_adapters
 from tflite2x.rewrite.result import PassResult
@@ -69,6 +70,8 @@ class SetIoType(Pass):
                     reason = found if isinstance(found, str) else _unsupported(found, kind, side)
                     if isinstance(found, str) or reason:
                         result.leave(tensor, reason)
+                    elif not sites.allowed(tensor):
+                        continue
                     elif side == "input":
                         _set_input(graph, found, kind, result)
                     else:

@@ -36,6 +36,7 @@ from tflite2x.passes._common import (
     per_tensor,
     same_quantization,
 )
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.interface import InterfaceChange, conversion_adapter
 from tflite2x.rewrite.result import PassResult
@@ -75,7 +76,7 @@ class StripFloatIo(Pass):
                     reason = reason or f"operators call {graph.where}, so its interface belongs to them"
                 if reason:
                     result.leave(tensor, reason)
-                else:
+                elif sites.allowed(tensor):
                     strip(graph, tensor, result)
         return result
 
@@ -110,8 +111,7 @@ def _strip_input(graph: Subgraph, tensor: Tensor, result: PassResult) -> None:
     readers = tensor.consumers
     kept = readers[0].outputs[0]
     adapter = conversion_adapter("QUANTIZE", tensor, kept)
-    for op in readers:
-        result.replace(op, f"removed: input '{tensor.name}' is {kept.dtype.name.lower()} now")
+    result.replace(tensor, f"QUANTIZE removed: the input is {kept.dtype.name.lower()} now")
     for op in readers:
         target = op.outputs[0]
         _detach(op)
@@ -160,7 +160,7 @@ def _strip_output(graph: Subgraph, tensor: Tensor, result: PassResult) -> None:
     # QUANTIZE gives back exactly the integers that DEQUANTIZE started from: a float32 holds all of them with room to
     # spare (at most 16 bits against 24).
     adapter = conversion_adapter("QUANTIZE", tensor, source)
-    result.replace(op, f"removed: output '{tensor.name}' is {source.dtype.name.lower()} now")
+    result.replace(tensor, f"DEQUANTIZE removed: the output is {source.dtype.name.lower()} now")
     graph.replace_output(tensor, source)
     graph.remove_operator(op)
     _hand_over(tensor, source)

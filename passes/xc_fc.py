@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tflite2x.errors import PipelineError, UnsupportedError
 from tflite2x.passes._common import drop_if_unused
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.result import PassResult
 from tflite2x.schema.enums import BuiltinOperator
@@ -75,7 +76,7 @@ class XcFc(Pass):
         result = PassResult()
         for graph in model.subgraphs:
             for op in graph.operators:
-                if op.opcode == BuiltinOperator.FULLY_CONNECTED:
+                if op.opcode == BuiltinOperator.FULLY_CONNECTED and sites.allowed(op):
                     self._visit(op, result)
         return result
 

@@ -48,7 +48,7 @@ def test_default_and_given_output(model: Path, capsys: pytest.CaptureFixture[str
     assert model.read_bytes() == original
     assert main(["optimize", str(model), "--target", "tflite", "-o", str(model), "-v"]) == 0
     assert tflite2x.load(model).main.inputs[0].dtype.name == "INT8"
-    assert "(QUANTIZE): removed: input" in capsys.readouterr().out
+    assert "QUANTIZE removed: the input is int8 now" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("when", ["each", "end"])

@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Rewrite": ("optimize",),
     "Look": ("inspect", "ops", "passes"),
     "Run": ("run", "evaluate"),
-    "Check": ("verify", "prove"),
+    "Check": ("verify", "why", "prove"),
 }
 
 #: What a shell reports for a program that a signal ended: 128 + SIGINT, 128 + SIGPIPE.

@@ -68,6 +68,15 @@ def optimize(
             "--report", metavar="FILE", help="Write the report as JSON, also when a check fails.", show_default=False
         ),
     ] = None,
+    reproducer: Annotated[
+        Path | None,
+        typer.Option(
+            "--reproducer",
+            metavar="DIR",
+            help="When a check fails, write the smallest sub-model that shows it, with inputs, for 'tflite2x verify'.",
+            show_default=False,
+        ),
+    ] = None,
     record: Annotated[bool, typer.Option("--record", help="Keep the passes in the metadata of the result.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print what every pass did where, and why not.")] = (
@@ -93,6 +102,10 @@ def optimize(
         _write_report(report, error.report)
         if not quiet:
             print(error.report.table(details=True), end="")
+        if reproducer is not None and error.failure is not None:
+            from tflite2x.verification import reproduce
+
+            print(f"reproducer: {reproduce(error.failure, reproducer, error.what)}")
         raise
     save(loaded, destination)
     _write_report(report, found)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from tflite2x.errors import PassError, Tflite2xError
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.result import PassResult
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ class Pass(ABC):
         Raises:
             PassError: A condition does not hold, the pass left a broken graph, or it failed.
         """
-        self.requires(model)
-        result = self.run(model)
+        with sites.named(model):
+            self.requires(model)
+            result = self.run(model)
         if not isinstance(result, PassResult):
             raise self.error(f"run() returned {type(result).__name__} instead of a PassResult")
         if result.modified:

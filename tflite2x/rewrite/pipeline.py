@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tflite2x.errors import PassError, PipelineError, Tflite2xError, VerificationError
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.group import Group
 from tflite2x.rewrite.interface import InterfaceRecord, SubgraphLinks
@@ -39,8 +40,9 @@ class Step:
         result: What the pass says about itself.
         claim: What it claims.
         links: How the interface of each subgraph of ``after`` relates to ``before``.
-        pairs: The subgraphs and tensors of ``after`` that were there before: counterpart in ``before`` by object.
-        rerun: Runs the pass again on a fresh copy of the model before it and returns that copy (to find culprits).
+        subgraphs: The subgraphs of ``after`` with their counterparts in ``before``.
+        tensors: The tensors of ``after`` that were there before, with their counterparts in ``before``.
+        repeat: Runs the pass again on a fresh copy of the model before it, at some of its places only.
     """
 
     name: str
@@ -51,11 +53,17 @@ class Step:
     links: dict[Subgraph, SubgraphLinks]
     subgraphs: dict[Subgraph, Subgraph]
     tensors: dict[Tensor, Tensor]
-    rerun: Callable[[], Model]
+    repeat: Callable[[Collection[str]], Step]
 
 
 class Session(Protocol):
-    """One run of a pipeline as a verifier sees it."""
+    """One run of a pipeline as a verifier sees it.
+
+    Attributes:
+        failure: What ``tflite2x.verification.reproduce`` needs when a check failed.
+    """
+
+    failure: Any
 
     def check(self, step: Step) -> Verdict:
         """Compare the model before and after a pass."""
@@ -79,11 +87,11 @@ class CheckFailedError(VerificationError):
 
     Attributes:
         report: Everything up to and including the pass that failed.
-        step: The step that failed, with the model before and after; None for the comparison at the end.
+        failure: What the verifier knows about the failure, for ``tflite2x.verification.reproduce``.
     """
 
     report: Report
-    step: Step | None = None
+    failure: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +163,9 @@ class Pipeline:
         result: PassResult | None = None
         while (step := _advance(walk, result)) is not None:
             group, pass_ = step
-            row, made = _run_pass(pass_, group, model, size)
+            made, ms = make_step(pass_, model)
+            after = Size.of(model) if made.result.modified else size
+            row = PassReport(made.name, group, made.result, size, after, ms)
             report.passes.append(row)
             report.ms += row.ms
             result, size = row.result, row.after
@@ -163,7 +173,7 @@ class Pipeline:
                 row.verdict = _timed(lambda made=made: session.check(made))  # type: ignore[misc]
                 report.verify_ms += row.verdict.ms
                 if not row.verdict.passed:
-                    raise _failure(report, row, made)
+                    raise _failure(report, row, session)
             if callback is not None:
                 callback(row.name, model, row)
         if record:
@@ -175,7 +185,7 @@ class Pipeline:
             report.verify_ms += verdict.ms if verdict is not None else 0.0
             report.total = verdict
             if verdict is not None and not verdict.passed:
-                raise _failure(report, None, None)
+                raise _failure(report, None, session)
         return report
 
 
@@ -260,7 +270,8 @@ def _advance(walk: Generator[tuple[str, Pass], PassResult, bool], result: PassRe
         return None
 
 
-def _run_pass(pass_: Pass, group: str, model: Model, size: Size) -> tuple[PassReport, Step]:
+def make_step(pass_: Pass, model: Model) -> tuple[Step, float]:
+    """Run a pass on ``model`` and return what a verifier needs to know, and the milliseconds that the pass took."""
     snapshot = model.clone()
     subgraphs = dict(zip(model.subgraphs, snapshot.subgraphs, strict=True))
     tensors = {
@@ -275,15 +286,12 @@ def _run_pass(pass_: Pass, group: str, model: Model, size: Size) -> tuple[PassRe
         links = record.resolve(model, result.interface)
     except PassError as error:
         raise error.at(f"pass {name}") from None
-    after = Size.of(model) if result.modified else size
 
-    def rerun() -> Model:
-        copy = snapshot.clone()
-        pass_(copy)
-        return copy
+    def repeat(places: Collection[str]) -> Step:
+        with sites.only(places):
+            return make_step(pass_, snapshot.clone())[0]
 
-    step = Step(name, snapshot, model, result, result.claim, links, subgraphs, tensors, rerun)
-    return PassReport(name, group, result, size, after, ms), step
+    return Step(name, snapshot, model, result, result.claim, links, subgraphs, tensors, repeat), ms
 
 
 def _timed(check: Callable[[], Any]) -> Any:
@@ -294,10 +302,12 @@ def _timed(check: Callable[[], Any]) -> Any:
     return verdict
 
 
-def _failure(report: Report, row: PassReport | None, step: Step | None) -> CheckFailedError:
+def _failure(report: Report, row: PassReport | None, session: Session) -> CheckFailedError:
     verdict = row.verdict if row is not None else report.total
     reason = verdict.reason if verdict is not None else ""
     first = f"; the first tensor that differs: {verdict.first}" if verdict is not None and verdict.first else ""
+    if verdict is not None and verdict.places:
+        first += f"; what breaks it is the rewrite at {' together with that at '.join(verdict.places)}"
     culprit = (verdict.culprit if verdict is not None else "") or (row.name if row is not None else "")
     error = CheckFailedError(
         f"{reason}{first}",
@@ -305,7 +315,7 @@ def _failure(report: Report, row: PassReport | None, step: Step | None) -> Check
         hint="Nothing is written. '--verify off' would skip the check.",
     )
     error.report = report
-    error.step = step
+    error.failure = session.failure
     return error
 
 

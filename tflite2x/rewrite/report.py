@@ -91,6 +91,7 @@ class Verdict:
         operator_lsb: For a claim per operator: the largest difference of a replaced operator that was given equal
             inputs.
         culprit: Text of the pass that broke the model, when it is not the one that was just checked.
+        places: The rewrites of the pass that suffice to break the model, when it made several.
         first: The first tensor that differs, when the claim failed.
         reason: Why the claim failed, or why nothing was checked.
         notes: Further remarks, such as samples that had to be restricted.
@@ -106,6 +107,7 @@ class Verdict:
     distribution: dict[str, int] = dataclasses.field(default_factory=dict)
     operator_lsb: float | None = None
     culprit: str = ""
+    places: list[str] = dataclasses.field(default_factory=list)
     first: Difference | None = None
     reason: str = ""
     notes: list[str] = dataclasses.field(default_factory=list)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
+from tflite2x.rewrite.sites import place
+
 if TYPE_CHECKING:
     from tflite2x.ir import Operator, Tensor
     from tflite2x.rewrite.interface import InterfaceChange
@@ -145,8 +147,3 @@ class PassResult:
                 "relative": self.claim.relative,
             },
         }
-
-
-def place(where: Operator | Tensor | str) -> str:
-    """Return the text that names a place: ``where`` itself, or that of an operator or tensor."""
-    return where if isinstance(where, str) else where.where

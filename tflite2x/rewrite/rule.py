@@ -97,7 +97,7 @@ class _Walker:
     def __init__(self, pass_: PatternPass, graph: Subgraph, result: PassResult, *, everything: bool) -> None:
         self.pass_, self.graph, self.result, self.everything = pass_, graph, result, everything
         self.patterns = [_pattern(function) for function in pass_.patterns()]
-        self.places = {op: op.where for op in graph.operators}
+        self.places = {op: sites.place(op) for op in graph.operators}
         self.reasons: dict[str, tuple[bool, str]] = {}
         self.done: dict[str, str] = {}
         self.lsb: dict[Tensor, int] = {}

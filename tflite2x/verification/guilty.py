@@ -12,7 +12,7 @@ from tflite2x.rewrite.report import Verdict
 from tflite2x.rewrite.result import EXACT
 from tflite2x.verification.adapt import Trail
 from tflite2x.verification.compare import Comparison
-from tflite2x.verification.locate import locate
+from tflite2x.verification.failure import Failure
 from tflite2x.verification.operators import broken_claim
 from tflite2x.verification.running import Batch, Runner
 
@@ -27,7 +27,7 @@ Stage = tuple["Model", "list[Batch]", "list[list[Array]]"]
 
 def find_guilty(
     steps: Sequence[tuple[Step, list[Batch]]], last: Stage, run: Runner, *, rounding: Any = "single"
-) -> Verdict:
+) -> tuple[Verdict, Failure | None]:
     """Compare consecutive models and return the verdict on the first pass that broke something.
 
     Args:
@@ -52,7 +52,10 @@ def find_guilty(
             found, _ = trail.compare(outputs[k])
             total.add(found)
             if not found.equal:
-                return Verdict(
+                failure = Failure(
+                    step, (step.before, stages[i][1][k]), (model, after_batches[k]), _pairs(step, following), rounding
+                )
+                verdict = Verdict(
                     passed=False,
                     samples=batch.count,
                     worst_lsb=found.worst_lsb,
@@ -60,16 +63,10 @@ def find_guilty(
                     share=found.share,
                     reason=broken_claim(EXACT, found),
                     culprit=step.name,
-                    first=locate(
-                        (step.before, stages[i][1][k]),
-                        (model, after_batches[k]),
-                        _pairs(step, following),
-                        trail,
-                        outputs[k],
-                        rounding=rounding,
-                    ),
+                    first=failure.locate(trail, outputs[k]),
                 )
-    return Verdict(passed=False, reason="the last model differs from the first one, but no single pass does")
+                return verdict, failure
+    return Verdict(passed=False, reason="the last model differs from the first one, but no single pass does"), None
 
 
 def _pairs(step: Step, following: Step | None) -> dict[Tensor, Tensor]:

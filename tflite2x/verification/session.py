@@ -11,8 +11,8 @@ from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
 from tflite2x.rewrite.report import Verdict
 from tflite2x.verification.adapt import Trail, follow_inputs, rewound_inputs, wants_fresh
 from tflite2x.verification.compare import Comparison
+from tflite2x.verification.failure import Failure, bisect
 from tflite2x.verification.guilty import find_guilty
-from tflite2x.verification.locate import locate
 from tflite2x.verification.operators import broken_claim, check_operators, successors
 from tflite2x.verification.running import Batch, make_batches, run_batches
 from tflite2x.verification.samples import generate_all
@@ -35,13 +35,19 @@ class VerifySession:
     Args:
         config: How thoroughly to compare.
         model: The model before the first pass.
+        search: Look for the rewrite that breaks the model when a check fails.
+
+    Attributes:
+        failure: What is known about the check that failed, or None.
 
     Raises:
         UnsupportedError: The interpreter cannot run the model.
     """
 
-    def __init__(self, config: Verify, model: Model) -> None:
+    def __init__(self, config: Verify, model: Model, *, search: bool = True) -> None:
         self.config = config
+        self.search = search
+        self.failure: Failure | None = None
         self.model = model
         self.batches: list[Batch] = []
         self.outputs: list[list[Array]] = []
@@ -190,18 +196,23 @@ class VerifySession:
             if not total.within(claim.lsb, claim.relative):
                 verdict.passed = False
                 verdict.reason = broken_claim(claim, total)
-                if guilty >= 0:
-                    verdict.first = locate(
-                        (step.before, before_batches[guilty]),
-                        (step.after, self.batches[guilty]),
-                        {**step.tensors, **successors(step)},
-                        trails[guilty],
-                        outputs[guilty],
-                        rounding=self.config.rounding,
-                    )
         else:
             check_operators(step, before_batches, changes, verdict, total, rounding=self.config.rounding)
+        if not verdict.passed and guilty >= 0:
+            self._explain(step, before_batches, trails, outputs, guilty, verdict)
         return verdict
+
+    def _explain(
+        self, step: Step, before: list[Batch], trails: list[Trail], outputs: list[list[Array]], i: int, verdict: Verdict
+    ) -> None:
+        """Find the first tensor that differs and the rewrite that breaks the model."""
+        if not self.search:
+            return
+        tensors = {**step.tensors, **successors(step)}
+        rounding = self.config.rounding
+        self.failure = Failure(step, (step.before, before[i]), (step.after, self.batches[i]), tensors, rounding)
+        verdict.first = verdict.first or self.failure.locate(trails[i], outputs[i])
+        verdict.places = bisect(step, self.config)
 
     def _flush(self, model: Model, batches: list[Batch]) -> Verdict | None:
         """Check the exact passes that were put off; return the verdict on the guilty one, or None when all is well."""
@@ -213,7 +224,11 @@ class VerifySession:
         self._anchor = [Trail(outputs) for outputs in self.outputs]
         if total.equal:
             return None
-        return find_guilty(deferred, (model, batches, self.outputs), self._run, rounding=self.config.rounding)
+        last = (model, batches, self.outputs)
+        verdict, self.failure = find_guilty(deferred, last, self._run, rounding=self.config.rounding)
+        if self.failure is not None and self.search:
+            verdict.places = bisect(self.failure.step, self.config)
+        return verdict
 
 
 def _before_batches(step: Step, batches: list[Batch]) -> list[Batch]:

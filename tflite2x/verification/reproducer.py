@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A failed check on disk: the smallest sub-model around it, before and after, with inputs and expected outputs."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tflite2x.errors import Tflite2xError
+from tflite2x.interpreter import Interpreter
+from tflite2x.ir.files import dumps, write_file
+from tflite2x.rewrite.extract import extract
+from tflite2x.verification.compare import compare
+from tflite2x.verification.failure import Failure
+from tflite2x.verification.pair import verify
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model, Operator, Subgraph, Tensor
+
+Array = NDArray[Any]
+#: Samples kept.
+_KEPT = 4
+
+_README = """Reproducer of a failed check of tflite2x.
+
+pass: {name}
+what: {what}
+
+before.tflite   the model before the pass, cut down to {operators} operators around the first tensor that differs
+after.tflite    the same part after the pass
+inputs.npz      {count} samples
+expected.npz    what before.tflite computes from them
+
+Replay: tflite2x verify before.tflite after.tflite --samples inputs.npz{adapt}
+"""
+
+
+def reproduce(failure: Failure, folder: str | os.PathLike[str], what: str = "") -> Path:
+    """Write a reproducer.
+
+    Args:
+        failure: ``CheckFailedError.failure``.
+        folder: Where to write; made when it does not exist.
+        what: What went wrong, for the README.
+
+    Returns:
+        The folder, with ``before.tflite``, ``after.tflite``, ``inputs.npz``, ``expected.npz`` and ``README.txt``.
+
+    Raises:
+        FileAccessError: The folder cannot be written.
+    """
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    before, after, inputs = _cut(failure) or _whole(failure)
+    adapt = [(a.dtype, a.shape) for a in before.main.inputs] != [(b.dtype, b.shape) for b in after.main.inputs] or [
+        a.dtype for a in before.main.outputs
+    ] != [b.dtype for b in after.main.outputs]
+    names = _name_interface(before)
+    _name_interface(after)
+    outputs = _outputs(before, inputs, failure)
+    text = _README.format(
+        name=failure.step.name,
+        what=what,
+        operators=sum(len(g.operators) for g in before.subgraphs),
+        count=len(inputs[0]) if inputs else 1,
+        adapt=" --adapt" if adapt else "",
+    )
+    write_file(path / "before.tflite", [dumps(before)])
+    write_file(path / "after.tflite", [dumps(after)])
+    write_file(path / "inputs.npz", [_npz(names, inputs)])
+    write_file(path / "expected.npz", [_npz([t.name or "" for t in before.main.outputs], outputs)])
+    write_file(path / "README.txt", [text.encode()])
+    return path
+
+
+def _outputs(model: Model, inputs: list[Array], failure: Failure) -> list[Array]:
+    interpreter = Interpreter(model, rounding=failure.rounding)
+    return interpreter.run_batch(inputs, resize=True) if inputs else [a[None] for a in interpreter.run([])]
+
+
+def _npz(names: Sequence[str], arrays: Sequence[Array]) -> bytes:
+    file = io.BytesIO()
+    plain = [a.astype(np.bytes_) if a.dtype.kind == "O" else a for a in arrays]
+    named: Any = dict(zip(names, plain, strict=True))
+    np.savez(file, **named)
+    return file.getvalue()
+
+
+def _name_interface(model: Model) -> list[str]:
+    """Give inputs and outputs names that hold for both models."""
+    graph = model.main
+    for kind, tensors in (("input", graph.inputs), ("output", graph.outputs)):
+        for i, tensor in enumerate(tensors):
+            tensor.name = f"{kind}_{i}"
+    return [t.name or "" for t in graph.inputs]
+
+
+def _traces(failure: Failure) -> list[dict[Tensor, Array]]:
+    traces = []
+    for model, batch in (failure.before, failure.after):
+        interpreter = Interpreter(model, rounding=failure.rounding)
+        traces.append(interpreter.trace(batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize))
+    return traces
+
+
+def _cut(failure: Failure) -> tuple[Model, Model, list[Array]] | None:
+    """Return both sub-models around the first tensor that differs, and inputs; None where that is not possible."""
+    if not failure.before[1].inputs:
+        return None
+    try:
+        old, new = _traces(failure)
+        first = _first(failure, old, new)
+        if first is None or first.producer is None:
+            return None
+        tensors = failure.tensors
+        inputs = _frontier(first, failure, old, new)
+        counterparts = [tensors[t] for t in inputs]
+        before = extract(failure.before[1].graph, counterparts, [tensors[first]])
+        after = extract(failure.after[1].graph, inputs, [first])
+        expected, actual = old[tensors[first]], new[first]
+        different = np.array([not compare(a, b).equal for a, b in zip(expected, actual, strict=True)])
+        picked = np.flatnonzero(different)[:_KEPT]
+        arrays = [old[t][picked] for t in counterparts]
+        named = dict(zip(_name_interface(before), arrays, strict=True))
+        if verify(before, after, samples=named, rounding=failure.rounding).equal:
+            return None  # the difference needs what lies further ahead
+    except Tflite2xError:
+        return None
+    return before, after, arrays
+
+
+def _first(failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array]) -> Tensor | None:
+    for tensor, value in new.items():
+        counterpart = failure.tensors.get(tensor)
+        expected = old.get(counterpart) if counterpart is not None else None
+        if expected is None or expected.shape != value.shape or expected.dtype != value.dtype:
+            continue
+        if not compare(expected, value).equal:
+            return tensor
+    return None
+
+
+def _frontier(first: Tensor, failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array]) -> list[Tensor]:
+    """Return the nearest tensors in front of ``first`` that both models have with equal values."""
+    assert first.producer is not None
+    found: dict[Tensor, None] = {}
+    waiting: list[Operator] = [first.producer]
+    seen = set(waiting)
+    while waiting:
+        for tensor in waiting.pop().inputs:
+            if tensor is None or tensor.is_constant:
+                continue
+            counterpart = failure.tensors.get(tensor)
+            known = counterpart is not None and counterpart in old and tensor in new and not counterpart.is_constant
+            if counterpart is not None and known and compare(old[counterpart], new[tensor]).equal:
+                found[tensor] = None
+                continue
+            if tensor.producer is not None and tensor.producer not in seen:
+                seen.add(tensor.producer)
+                waiting.append(tensor.producer)
+    return list(found)
+
+
+def _whole(failure: Failure) -> tuple[Model, Model, list[Array]]:
+    """Return both models as they are, without other entry points."""
+    models = []
+    for model, batch in (failure.before, failure.after):
+        copy = model.clone()
+        graph = copy.subgraphs[batch.graph.index]
+        models.append(_alone(copy, graph))
+    batch = failure.before[1]
+    return models[0], models[1], [a[:_KEPT] for a in batch.inputs]
+
+
+def _alone(model: Model, graph: Subgraph) -> Model:
+    for signature in model.signatures:
+        model.remove_signature(signature)
+    if graph is not model.main:
+        model.set_subgraphs([graph, *(g for g in model.subgraphs if g is not graph)])
+    return model
