@@ -119,13 +119,13 @@ def prove(layer: Layer, weights: Int8, bso: Int16, rounding: Rounding = "single"
     progression = reach.steps(layer.weights)
     result = compare(layer, progression, tflite, xc)
     differing, known = result.differing.copy(), progression.full | (result.differing == 0)
-    sets: dict[int, list[int]] = {}
+    sets: dict[int, reach.Reachable] = {}
     for c in np.flatnonzero(~known).tolist():
-        found = reach.reachable_set(layer.weights[c])
-        if found is not None:
+        found = reach.Reachable(layer.weights[c])
+        if found.known:
             sets[c] = found
             known[c] = True
-            differing[c] = sum((found[-1] & _mask(a, b)).bit_count() for a, b in _gaps(result, c, 1))
+            differing[c] = sum(found.count(a, b) for a, b in _gaps(result, c, 1))
     bound = int(result.bound.max(initial=0))
     if bound and sets:
         result, bound = _tighten(result, sets)
@@ -209,11 +209,11 @@ def _gaps(result: Comparison, channel: int, distance: int) -> list[tuple[int, in
     return merged
 
 
-def _tighten(result: Comparison, sets: dict[int, list[int]]) -> tuple[Comparison, int]:
+def _tighten(result: Comparison, sets: dict[int, reach.Reachable]) -> tuple[Comparison, int]:
     """Lower the bounds of the channels whose reachable accumulators are known one by one."""
     bound = result.bound.copy()
     for c, found in sets.items():
-        while bound[c] and not any(found[-1] & _mask(a, b) for a, b in _gaps(result, c, int(bound[c]))):
+        while bound[c] and not any(found.count(a, b) for a, b in _gaps(result, c, int(bound[c]))):
             bound[c] -= 1
     return dataclasses.replace(result, bound=bound), int(bound.max(initial=0))
 
@@ -225,7 +225,7 @@ def _witness(
     rounding: Rounding,
     result: Comparison,
     progression: reach.Steps,
-    sets: dict[int, list[int]],
+    sets: dict[int, reach.Reachable],
 ) -> Witness | None:
     """Construct an input that shows the bound, and check it by running both kernels."""
     worst = np.flatnonzero(result.bound == result.bound.max())
@@ -233,26 +233,15 @@ def _witness(
     if not ready:
         return None
     channel = ready[0]
-    middle = int(progression.count[channel]) // 2
-    found = sets.get(channel)
-    best: int | None = None
-    for a, b in _gaps(result, channel, int(result.bound[channel])):
-        k: int | None = min(max(middle, a), b - 1)
-        if found is not None:
-            hits = found[-1] & _mask(a, b)
-            k = hits.bit_length() - 1 if hits else None
-        if k is not None and (best is None or abs(k - middle) < abs(best - middle)):
-            best = k
+    found = sets[channel] if channel in sets else reach.Reachable(layer.weights[channel])
+    middle = found.top // 2
+    hits = (found.nearest(middle, a, b) for a, b in _gaps(result, channel, int(result.bound[channel])))
+    best = min((k for k in hits if k is not None), key=lambda k: abs(k - middle), default=None)
     if best is None:
         return None
-    x = reach.find_input(layer.weights[channel], best, found)
+    x = found.find_input(best)
     tflite = int(tflite_run(layer, x, rounding)[channel])
     xc = int(fully_connected_8(x, weights, bso)[channel])
     if abs(tflite - xc) != result.bound[channel]:
         raise AssertionError(f"{layer.name}: the witness of channel {channel} does not show the bound")
     return Witness(channel, x, tflite, xc)
-
-
-def _mask(a: int, b: int) -> int:
-    """Return the integer with bits ``a`` to ``b - 1`` set."""
-    return (1 << b) - (1 << a)

@@ -4,7 +4,7 @@
 For weights ``w`` of one channel the sums ``w @ x`` over all int8 ``x`` are ``low + g * k``: ``g`` is the greatest
 common divisor of the weights, and ``k`` a sum of multiples 0..255 of each ``|w| / g``. When the smallest of these is 1,
 every ``k`` from 0 to the top is reached: each further weight is at most 128, and one weight of 1 alone already covers
-0..255. Otherwise some ``k`` near the ends are missed; which, a bit set tells (one bit per ``k``, a Python integer).
+0..255. Otherwise some ``k`` near both ends are missed, and :class:`Reachable` knows which.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tflite2x.xs3.layout import Int8, Int64
 
 #: Steps of an int8 input above -128.
 LEVELS = 255
-#: Work allowed for one bit set: bits times shifts (about a tenth of a second).
-BUDGET = 1 << 32
+#: Work allowed for one row: bits times shifts (about a tenth of a second).
+BUDGET = 1 << 31
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -46,57 +46,128 @@ def steps(weights: Int8) -> Steps:
     return Steps(step, LEVELS * (total // step) + 1, (smallest == step) | (total == 0))
 
 
-def reachable_set(row: Int8) -> list[int] | None:
-    """Return the bit sets of the reachable ``k`` of one row, or None when that is too much work.
+class Reachable:
+    """The members of one row's progression that inputs reach.
 
-    The first is for no weight at all; each further one adds the next value of :func:`_values`.
-    """
-    values = _values(row)
-    shifts = sum((LEVELS * count).bit_length() for _, count in values)
-    if (sum(value * count for value, count in values) * LEVELS + 1) * shifts > BUDGET:
-        return None
-    sets = [1]
-    for value, count in values:
-        bits, covered, top = sets[-1], 0, LEVELS * count
-        while covered < top:
-            more = min(covered + 1, top - covered)
-            bits |= bits << (value * more)
-            covered += more
-        sets.append(bits)
-    return sets
-
-
-def find_input(row: Int8, k: int, sets: list[int] | None = None) -> Int8:
-    """Construct an input whose accumulator is the ``k``-th of its progression.
+    Sets of members are Python integers with one bit per member. Values are added in ascending order until their sums
+    reach everything from ``edge`` up to as far below their top. From then on each further value, which is no larger
+    than that run is long, only makes the run longer; and because every multiple can be counted from its end, the
+    members missed at the top mirror those missed at the bottom. So only the sums of few values, and the members below
+    ``edge``, have to be known one by one.
 
     Args:
         row: int8 weights of one channel.
-        k: A reachable member.
-        sets: Result of :func:`reachable_set` for rows whose progression is not known to be full.
 
-    Returns:
-        int8 ``[C_in]``; 0 where the weight is 0.
+    Attributes:
+        known: Whether the work stayed within ``BUDGET``; if not, nothing else can be asked.
+        top: The last member.
     """
-    values = _values(row)
-    step = int(np.gcd.reduce(np.abs(row.astype(np.int16)))) or 1
-    amount = np.zeros(row.shape, np.int64)
-    size = np.abs(row.astype(np.int64)) // step
-    for index in range(len(values) - 1, -1, -1):
-        value, count = values[index]
-        taken = min(LEVELS * count, k // value)
-        if sets is not None:
-            while not sets[index] >> (k - taken * value) & 1:
-                taken -= 1
-        k -= taken * value
-        columns = np.flatnonzero(size == value)
-        amount[columns] = np.clip(taken - LEVELS * np.arange(count), 0, LEVELS)
-    x = np.where(row > 0, amount - 128, 127 - amount)
-    return np.where(row == 0, 0, x).astype(np.int8)
+
+    def __init__(self, row: Int8) -> None:
+        size = np.abs(row.astype(np.int16))
+        self._row = row
+        self._size = size // (int(np.gcd.reduce(size)) or 1)
+        values, counts = np.unique(self._size[self._size > 0], return_counts=True)
+        self._values: list[tuple[int, int]] = list(zip(values.tolist(), counts.tolist(), strict=True))
+        self.top = LEVELS * sum(value * count for value, count in self._values)
+        largest = self._values[-1][0] if self._values else 0
+        self.known = False
+        self._prefix, spent, total = [1], 0, 0
+        self._edge = 0
+        for value, count in self._values:
+            if self._edge + largest <= total - self._edge + 1 and len(self._prefix) > 1:
+                break
+            total += LEVELS * value * count
+            spent += total * (LEVELS * count).bit_length()
+            if spent > BUDGET:
+                return
+            self._prefix.append(_add(self._prefix[-1], value, LEVELS * count))
+            missing = ~self._prefix[-1] & ((1 << (total // 2 + 1)) - 1)
+            self._edge = missing.bit_length()
+        below = (1 << self._edge) - 1
+        self._low = [1 & below]
+        for value, count in self._values:
+            self._low.append(_add(self._low[-1], value, min(LEVELS * count, self._edge // value)) & below)
+        self.known = True
+
+    def __contains__(self, k: int) -> bool:
+        if not 0 <= k <= self.top:
+            return False
+        k = min(k, self.top - k)
+        return k >= self._edge or bool(self._low[-1] >> k & 1)
+
+    def count(self, start: int, end: int) -> int:
+        """Return how many members of ``start .. end - 1`` are reached."""
+        return self._below(end) - self._below(start)
+
+    def _below(self, k: int) -> int:
+        """Return how many members below ``k`` are reached."""
+        edge, low = self._edge, self._low[-1]
+        if 2 * edge > self.top:  # nothing between the ends
+            return (self._prefix[-1] & ((1 << max(0, min(k, self.top + 1))) - 1)).bit_count()
+        if k <= edge:
+            return (low & ((1 << max(0, k)) - 1)).bit_count()
+        if k <= self.top - edge + 1:
+            return low.bit_count() + k - edge
+        missing_above = max(0, self.top - k + 1)
+        return 2 * low.bit_count() + self.top + 1 - 2 * edge - (low & ((1 << missing_above) - 1)).bit_count()
+
+    def nearest(self, k: int, start: int, end: int) -> int | None:
+        """Return the reached member of ``start .. end - 1`` that is nearest to ``k``, or None."""
+        k = min(max(k, start), end - 1)
+        for distance in range(max(k - start, end - 1 - k) + 1):
+            for candidate in (k - distance, k + distance):
+                if start <= candidate < end and candidate in self:
+                    return candidate
+        return None
+
+    def find_input(self, k: int) -> Int8:
+        """Construct an input whose accumulator is the ``k``-th of the progression.
+
+        Args:
+            k: A reached member.
+
+        Returns:
+            int8 ``[C_in]``; 0 where the weight is 0.
+        """
+        mirrored = k > self.top - k
+        taken = self._multiples(self.top - k if mirrored else k)
+        amount = np.zeros(self._row.shape, np.int64)
+        for (value, count), multiple in zip(self._values, taken, strict=True):
+            given = LEVELS * count - multiple if mirrored else multiple
+            amount[self._size == value] = np.clip(given - LEVELS * np.arange(count), 0, LEVELS)
+        x = np.where(self._row > 0, amount - 128, 127 - amount)
+        return np.where(self._row == 0, 0, x).astype(np.int8)
+
+    def _multiples(self, k: int) -> list[int]:
+        """Return how often each value is taken to make ``k``, which lies in the lower half."""
+        taken = [0] * len(self._values)
+        index, sets = len(self._values), self._low
+        if k >= self._edge:
+            # Inside of the run: keep the rest within the run of the smaller values.
+            rest, sets = self.top, self._prefix
+            while index >= len(self._prefix):
+                index -= 1
+                value, count = self._values[index]
+                rest -= LEVELS * value * count
+                taken[index] = max(0, -(-(k - rest + self._edge) // value))
+                k -= taken[index] * value
+        while index > 0:
+            index -= 1
+            value, count = self._values[index]
+            multiple = min(LEVELS * count, k // value)
+            while not sets[index] >> (k - multiple * value) & 1:
+                multiple -= 1
+            taken[index] = multiple
+            k -= multiple * value
+        return taken
 
 
-def _values(row: Int8) -> list[tuple[int, int]]:
-    """Return the distinct nonzero sizes ``|w| / g``, ascending, with how often each occurs."""
-    size = np.abs(row.astype(np.int16))
-    step = int(np.gcd.reduce(size)) or 1
-    values, counts = np.unique(size[size > 0] // step, return_counts=True)
-    return list(zip(values.tolist(), counts.tolist(), strict=True))
+def _add(bits: int, value: int, most: int) -> int:
+    """Return the set with 0 to ``most`` times ``value`` added to every member."""
+    covered = 0
+    while covered < most:
+        more = min(covered + 1, most - covered)
+        bits |= bits << (value * more)
+        covered += more
+    return bits
