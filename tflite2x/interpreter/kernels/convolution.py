@@ -12,7 +12,8 @@ Sources: LiteRT ``kernels/conv.cc``, ``internal/reference/conv.h``, ``internal/r
   group, otherwise asymmetric.
 * float32: BLAS adds up in blocks, the reference loops one after the other, and both round at every addition. Measured
   against LiteRT, relative to the largest output: below 3e-7 up to 576 products per output, 1e-6 at 1,152, 1e-6 to 3e-6
-  from 2,304 to 4,608. There exact sums differ from LiteRT by as much (its own rounding), and so do its optimized kernels.
+  from 2,304 to 4,608. There exact sums differ from LiteRT by as much (its own rounding), and so do its optimized
+  kernels.
 """
 
 from __future__ import annotations
