@@ -70,6 +70,8 @@ def test_reshape(rng, both, dtype, how):
     source, target = both
     if dtype == "string" and (0 in source or not source):
         dtype = "int8"
+    if target == [0] and how == "option":
+        return  # the option [0] stands for a scalar
     inputs = [Value(random_array(rng, source, dtype))]
     if how != "option":
         inputs.append(steering(np.array(target, np.int32), how == "constant"))
