@@ -21,6 +21,12 @@ class Target(enum.StrEnum):
     TFLITE = "tflite"
 
 
+class Oracle(enum.StrEnum):
+    """Who may give a second opinion."""
+
+    LITERT = "litert"
+
+
 class When(enum.StrEnum):
     """When the model is checked."""
 
@@ -68,6 +74,12 @@ def optimize(
             "--report", metavar="FILE", help="Write the report as JSON, also when a check fails.", show_default=False
         ),
     ] = None,
+    oracle: Annotated[
+        Oracle | None,
+        typer.Option(
+            "--oracle", help="Run LiteRT beside the interpreter and say whether they agree.", show_default=False
+        ),
+    ] = None,
     reproducer: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +105,7 @@ def optimize(
     from tflite2x.rewrite.targets import TARGETS
 
     pipeline = Pipeline.parse(passes if passes is not None else TARGETS[target.value])
-    config = _config(verify, samples, seed)
+    config = _config(verify, samples, seed, oracle)
     destination = output if output is not None else _beside(model, "custom" if passes is not None else target.value)
     loaded = load(model)
     try:
@@ -114,13 +126,18 @@ def optimize(
         print(f"wrote {destination}")
 
 
-def _config(verify: When, samples: str, seed: int) -> Verify | None:
+def _config(verify: When, samples: str, seed: int, oracle: Oracle | None) -> Verify | None:
     from tflite2x.cli.verify import parse_samples
     from tflite2x.verification import Verify
 
     if verify is When.OFF:
         return None
-    return Verify(parse_samples(samples), seed, every="end" if verify is When.END else "pass")
+    return Verify(
+        parse_samples(samples),
+        seed,
+        every="end" if verify is When.END else "pass",
+        oracle="litert" if oracle is not None else None,
+    )
 
 
 def _beside(model: Path, kind: str) -> Path:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,12 @@ import typer
 
 if TYPE_CHECKING:
     from tflite2x.verification import PairResult
+
+
+class Oracle(enum.StrEnum):
+    """Who may give a second opinion."""
+
+    LITERT = "litert"
 
 
 def verify(
@@ -29,12 +36,25 @@ def verify(
         float,
         typer.Option("--max-relative", metavar="R", help="Accept float outputs that differ by up to R of the largest."),
     ] = 0.0,
+    oracle: Annotated[
+        Oracle | None,
+        typer.Option(
+            "--oracle", help="Run LiteRT beside the interpreter and say whether they agree.", show_default=False
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:
     """Compare what two models compute on the same samples; exit code 1 when they differ."""
     from tflite2x.verification import verify as compare
 
-    result = compare(first, second, samples=parse_samples(samples), seed=seed, adapt=adapt)
+    result = compare(
+        first,
+        second,
+        samples=parse_samples(samples),
+        seed=seed,
+        adapt=adapt,
+        oracle="litert" if oracle is not None else None,
+    )
     passed = result.within(max_lsb, max_relative)
     if json:
         import json as encoder

@@ -30,12 +30,14 @@ class Verify:
         every: ``pass`` compares after each pass; ``end`` compares the last model with the first one, and looks for the
             guilty pass only when they differ.
         rounding: Rounding contract of the interpreter: ``single`` as in LiteRT, ``double`` as in TFLite Micro.
+        oracle: ``litert`` runs LiteRT beside the interpreter where it can and reports where they disagree.
     """
 
     samples: Samples = 32
     seed: int = 0
     every: Literal["pass", "end"] = "pass"
     rounding: Literal["single", "double"] = "single"
+    oracle: Literal["litert"] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.samples, int) and self.samples < 1:

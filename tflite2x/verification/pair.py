@@ -15,6 +15,7 @@ from tflite2x.verification.align import align_entries, align_interface, align_te
 from tflite2x.verification.compare import Comparison
 from tflite2x.verification.config import Samples, Verify
 from tflite2x.verification.locate import locate
+from tflite2x.verification.oracle import second_opinion
 from tflite2x.verification.running import Batch, make_batches, run_batches
 from tflite2x.verification.session import cannot_verify
 
@@ -80,6 +81,7 @@ def verify(
     seed: int = 0,
     adapt: bool = False,
     rounding: Literal["single", "double"] = "single",
+    oracle: Literal["litert"] | None = None,
 ) -> PairResult:
     """Compare what two models compute on the same samples.
 
@@ -90,6 +92,7 @@ def verify(
         seed: Seed of random samples.
         adapt: Convert where the types of the interfaces differ, as the tensors' quantization declares.
         rounding: Rounding contract of the interpreter.
+        oracle: ``litert`` runs LiteRT beside the interpreter where it can; what it says is among the notes.
 
     Raises:
         InputError: The interfaces do not match.
@@ -110,6 +113,8 @@ def verify(
         actual = run_batches(b, others, rounding=rounding)
     except (UnsupportedError, ExecutionError) as error:
         raise cannot_verify(error) from error
+    if oracle is not None:
+        notes = [*notes, f"A: {second_opinion(a, batches, expected)}", f"B: {second_opinion(b, others, actual)}"]
     total = Comparison()
     first = None
     for batch, other, want, got in zip(batches, others, expected, actual, strict=True):

@@ -14,6 +14,7 @@ from tflite2x.verification.compare import Comparison
 from tflite2x.verification.failure import Failure, bisect
 from tflite2x.verification.guilty import find_guilty
 from tflite2x.verification.operators import broken_claim, check_operators, successors
+from tflite2x.verification.oracle import second_opinion
 from tflite2x.verification.running import Batch, make_batches, run_batches
 from tflite2x.verification.samples import generate_all
 from tflite2x.verification.structure import Changes, find_changes
@@ -132,6 +133,8 @@ class VerifySession:
             raise cannot_verify(error) from error
         now = {before: after for after, before in step.subgraphs.items()}
         self.batches = [Batch(now[b.graph], b.inputs, b.resize) for b in batches]
+        if self.config.oracle is not None:
+            self._notes.append(f"before: {second_opinion(step.before, batches, self.outputs)}")
         self._first = [Trail(outputs) for outputs in self.outputs]
         self._anchor = [Trail(outputs) for outputs in self.outputs]
         self._begun = True
@@ -179,6 +182,8 @@ class VerifySession:
             verdict.passed = False
             verdict.reason = f"the model does not run any more: {error}"
             return verdict
+        if self.config.oracle is not None:
+            verdict.notes.append(f"after: {second_opinion(step.after, self.batches, outputs)}")
         total, guilty = Comparison(), -1
         for i, (trail, now) in enumerate(zip(trails, outputs, strict=True)):
             found, _ = trail.compare(now)
