@@ -25,10 +25,11 @@ from tflite2x.errors import Tflite2xError
 
 #: Title in ``tflite2x --help`` -> commands, in the order shown.
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Rewrite": ("optimize",),
-    "Look": ("inspect", "ops", "passes"),
+    "Rewrite": ("optimize", "set-metadata"),
+    "Look": ("inspect", "ops", "passes", "trace", "diff"),
     "Run": ("run", "evaluate"),
-    "Check": ("verify", "why", "prove"),
+    "Take out": ("extract",),
+    "Check": ("verify", "why", "prove", "diagnose"),
 }
 
 #: What a shell reports for a program that a signal ended: 128 + SIGINT, 128 + SIGPIPE.

@@ -110,7 +110,6 @@ class Diagnosis:
         equal: Names of the tensors given that are as expected.
         follows: Names of tensors that differ, but only because of tensors before them.
         unmatched: Names of arrays that stand for no tensor.
-        unchecked: Names of tensors behind a difference that could not be judged.
     """
 
     findings: tuple[Finding, ...]

@@ -76,7 +76,7 @@ class Linear:
             return value in (("CHW",) if self.name == "DEPTHWISE_CONV_2D" else ("HWIO", "OIHW"))
         if field == "input_layout":
             square = len(self.x.shape) == 4 and self.x.shape[1] == self.x.shape[2] > 1
-            return image and (self.x.shape[3] > 1 if value == "NCHW" else square)
+            return image and (square if value == "swapped" else self.x.shape[3] > 1)
         if field == "output_layout":
             return image and self.channels > 1
         if field == "activation":
@@ -196,6 +196,8 @@ class Linear:
         if recipe.input_layout == "NCHW":
             n, h, wide, c = values.shape
             values = values.reshape(n, c, h, wide).transpose(0, 2, 3, 1)
+        elif recipe.input_layout == "is NCHW":
+            values = values.transpose(0, 3, 1, 2).reshape(values.shape)
         elif recipe.input_layout == "swapped":
             values = values.transpose(0, 2, 1, 3)
         axes = self._axes(values.shape[1:3])

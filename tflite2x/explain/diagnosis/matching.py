@@ -36,6 +36,8 @@ def match_arrays(mine: Mapping[str, Array], tensors: Mapping[Tensor, Array]) -> 
     names: dict[Tensor, str] = {}
     left = []
     for name, array in mine.items():
+        if name.startswith("__") or np.asarray(array).dtype.kind not in "biuf":
+            continue  # the description in a trace, or a note of the user's own
         tensor = _by_name(name, tensors)
         if tensor is None:
             left.append(name)

@@ -109,7 +109,11 @@ class Target:
         if recipe.activation == "zero6":
             return low, high
         shift = 0 if recipe.activation == "unshifted" else self.spec.z
-        return steps[0] + shift, steps[1] + shift
+        lowest, highest = steps[0] + shift, steps[1] + shift
+        if recipe.activation == "inside":
+            info = np.iinfo(self.spec.dtype)
+            return -np.inf if lowest <= info.min else lowest, np.inf if highest >= info.max else highest
+        return lowest, highest
 
     def knows(self, activation: object) -> bool:
         """Whether a mistake in the activation can be made with this one."""
@@ -152,4 +156,7 @@ def fixed_point(total: Array, multiplier: Array, mode: str) -> Array:
     mantissa, shift = quantize_multiplier(multiplier, "single" if mode == "single" else "double")
     if mode == "fixed floor":
         return ((whole * mantissa) >> np.clip(31 - shift, 0, 62)).astype(np.float64)
-    return requantize(whole, mantissa, shift, "single" if mode == "single" else "double").astype(np.float64)
+    result = requantize(whole, mantissa, shift, "single" if mode == "single" else "double").astype(np.float64)
+    # Only wrong multipliers lead beyond int32, and only some languages wrap around there.
+    real = total * multiplier
+    return np.where(np.abs(real) >= _LIMIT, np.rint(real), result)

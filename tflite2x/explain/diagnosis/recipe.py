@@ -14,7 +14,8 @@ class Recipe:
     """How an operator is computed. The defaults are exact; every other value is a mistake that people make.
 
     Attributes:
-        input_layout: ``NCHW``: the memory of the input is read in that order; ``swapped``: height and width swapped.
+        input_layout: ``NCHW``: the memory of the input is read in that order; ``is NCHW``: it is in that order;
+            ``swapped``: height and width swapped.
         input_shift: Added to the input's integers (-128 or 128: uint8 taken as int8, or the other way round).
         input_zero: Zero point that is subtracted from the input: ``none``, ``added``, ``output`` (the output's).
         padding: What the input's integers are outside of the image: ``skip`` adds nothing to the sum (exact), ``zero
@@ -32,7 +33,8 @@ class Recipe:
         average: Rounding of an average: ``truncate``, ``floor``, ``even``, ``up``, ``ceil``.
         count: Number of elements in an average: ``all`` counts the padding.
         output_zero: Zero point that is added to the output: ``none``, ``subtracted``, ``input`` (the input's).
-        activation: ``none``; ``zero``: from 0 on; ``zero6``: from 0 to 6; ``unshifted``: the bounds without zero point.
+        activation: ``none``; ``zero``: from 0 on; ``zero6``: from 0 to 6; ``unshifted``: the bounds without zero point;
+            ``inside``: bounds that are those of the type do not clamp.
         bounds: Lowest and highest value after the activation, instead of the type's.
         cast: ``wrap``, or ``none`` (values may leave the type).
         order: ``cast first``: the activation comes after the cast.

@@ -20,6 +20,8 @@ _SAMPLE = 4096
 _WORK = 3_000_000_000
 #: Evidence in bits from which on a complete explanation by one mistake, or by two, is called certain.
 _CERTAIN = {1: 14.0, 2: 26.0}
+#: Share of the differing values that may lie at the ends of the type when something is called certain.
+_HIDING = 0.7
 #: Share of the differing values from which on an incomplete explanation is worth naming.
 _WORTH = 0.5
 
@@ -102,9 +104,15 @@ class Search:
         """Search."""
         if not self.differing:
             return self._unrounded()
-        guesses = [*self.segment.guesses(), *self._fitted()]
+        guesses = self.segment.guesses()
         singles = [e for g in guesses if (e := self._try((g,))) is not None]
         complete = self._complete(singles)
+        if not complete:
+            # Numbers that are read off the values fit more easily: only where nothing else fits.
+            fitted = self._fitted()
+            guesses = [*guesses, *fitted]
+            singles += [e for g in fitted if (e := self._try((g,))) is not None]
+            complete = self._complete(singles)
         partial = max(singles, key=_gain, default=None)
         if not complete:
             pairs = self._pairs(guesses, singles)
@@ -279,7 +287,9 @@ class Search:
         bits = self._evidence()
         if len(first) > 1:
             return self._result("ambiguous", first, same, bits)
-        enough = bits >= _CERTAIN[len(first[0].guesses)]
+        # Behind values that saturate because of one mistake, another one can hide.
+        hidden = float(self._at_bound()[~self.equal].mean()) > _HIDING
+        enough = bits >= _CERTAIN[len(first[0].guesses)] and not hidden
         return self._result("certain" if enough else "likely", first, same, bits)
 
     @staticmethod
@@ -290,13 +300,19 @@ class Search:
     def _evidence(self) -> float:
         """Return how many bits the values that differ are worth: how far off they are, and which of them."""
         gap = np.abs(self.mine - self.expected)[~self.equal]
-        mine = self.mine[~self.equal]
-        info = np.iinfo(self.segment.target.numpy_dtype) if self.segment.target.numpy_dtype.kind in "iu" else None
-        at_bound = np.isin(mine, (info.min, info.max, 0)) if info is not None else np.zeros(mine.shape, bool)
-        strong = int(np.count_nonzero((gap >= 2) & ~at_bound)) if info is not None else mine.size
+        bound = self._at_bound()
+        at_bound = bound[~self.equal]
         n, d = self.mine.size, self.differing
         which = (math.lgamma(n + 1) - math.lgamma(d + 1) - math.lgamma(n - d + 1)) / math.log(2)
-        return 6.0 * strong + (d - strong) + min(which, 64.0)
+        weights = np.where(at_bound, 0.1, np.where(gap >= 2, 6.0, 1.0))
+        return float(weights.sum()) + min(which, 64.0) * (1.0 - float(bound.mean()))
+
+    def _at_bound(self) -> Array:
+        """Where values are at the ends of the type: nearly any computation that goes too far ends there."""
+        if self.segment.target.numpy_dtype.kind not in "iu":
+            return np.zeros(self.mine.shape, bool)
+        info = np.iinfo(self.segment.target.numpy_dtype)
+        return np.asarray((self.mine == info.min) | (self.mine == info.max))
 
     def _unrounded(self) -> Verdict:
         if self.base == EXACT:

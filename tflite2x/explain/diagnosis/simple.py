@@ -61,7 +61,7 @@ class Simple:
             return self.target.knows(value)
         shape = self._input(0).shape if self.specs and self.specs[0] is not None else ()
         if field == "input_layout":
-            return self._reads_images() and len(shape) == 4 and value == "NCHW" and shape[3] > 1
+            return self._reads_images() and len(shape) == 4 and value != "swapped" and shape[3] > 1
         if field == "output_layout":
             return len(self.y.shape) == 4 and self.y.shape[3] > 1 and int(np.prod(self.y.shape[1:3])) > 1
         return True
@@ -104,11 +104,12 @@ class Simple:
 
     def _arrange(self, inputs: Sequence[Array | None], recipe: Recipe) -> Sequence[Array | None]:
         x = inputs[0] if inputs else None
-        if recipe.input_layout != "NCHW" or x is None:
+        if recipe.input_layout == OWN or x is None:
             return inputs
-        ordered = np.moveaxis(x, -1, -3)
-        # RESHAPE flattens the other order; every other operator takes the memory for NHWC.
-        return [np.ascontiguousarray(ordered).reshape(x.shape), *inputs[1:]]
+        if recipe.input_layout == "is NCHW":
+            return [np.moveaxis(x, -1, -3).reshape(x.shape), *inputs[1:]]
+        read = x.reshape(*x.shape[:-3], x.shape[-1], *x.shape[-3:-1])
+        return [np.ascontiguousarray(np.moveaxis(read, -3, -1)), *inputs[1:]]
 
     def _compute(self, inputs: Sequence[Array | None], recipe: Recipe) -> Steps:
         whole = self._exact(inputs)
