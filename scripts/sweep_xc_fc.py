@@ -4,7 +4,7 @@
 For each layer: the proved bound and the differing accumulators of both lowerings, and the share of outputs that differ
 from TFLite on random inputs. Every bound is also tested on these inputs, and shown by its witness where it has one.
 
-    python scripts/sweep_xc_fc.py FOLDER [--samples 100000] [--rounding single] [--json FILE] [--limit N]
+    python scripts/sweep_xc_fc.py FOLDER [--samples 100000] [--outputs N] [--rounding single] [--json FILE] [--limit N]
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def measure(name: str, layer: Layer, samples: int, rounding: Rounding) -> dict[s
             "bound": proof.bound, "attained": proof.attained, "differing": proof.differing,
             "accumulators": proof.accumulators, "mismatches": count, "sampled_worst": worst,
         }  # fmt: skip
-    row["outputs"] = samples * layer.channels
+    row |= {"inputs": samples, "outputs": samples * layer.channels}
     row["seconds"] = time.perf_counter() - start
     return row
 
@@ -163,6 +163,7 @@ def show(rows: list[dict[str, Any]], skipped: collections.Counter[str]) -> bool:
             total[f"mismatches {key}"] += row[key]["mismatches"]
             total[f"bound {key} = {row[key]['bound']}"] += 1
         total["outputs"] += row["outputs"]
+        total["layers with a million inputs"] += row["inputs"] >= 1_000_000
     print(f"\n{len(rows)} distinct layers")
     for what, count in sorted(total.items()):
         print(f"  {what}: {count}")
@@ -179,6 +180,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=int, default=100_000, help="random inputs per layer")
+    parser.add_argument("--outputs", type=int, default=1 << 62, help="at most so many sampled outputs per layer")
     parser.add_argument("--rounding", choices=["single", "double"], default="single")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     parser.add_argument("--limit", type=int, help="stop after this many layers")
@@ -186,7 +188,9 @@ def main() -> int:
     skipped: collections.Counter[str] = collections.Counter()
     rows = []
     for name, layer in layers(options.folder, skipped):
-        rows.append(measure(name, layer, options.samples, options.rounding))
+        samples = min(options.samples, max(1, options.outputs // layer.channels))
+        rows.append(measure(name, layer, samples, options.rounding))
+        print(f"{len(rows)} {name} {layer.weights.shape} {rows[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
         if len(rows) == options.limit:
             break
     if options.json:
