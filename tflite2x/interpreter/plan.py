@@ -197,6 +197,10 @@ class Plan:
             specs[slot] = tensor_spec(tensor, value[0, ...])
             self.folded.append(slot)
 
+    def constant(self, slot: int) -> Array | None:
+        """Return the value of a slot that is known before the model runs, with a sample axis of length 1."""
+        return self._template[slot]
+
     def _plan_releases(self) -> None:
         keep = {*self.outputs, *self._variable_slots}
         seen: set[int] = {slot for slot, value in enumerate(self._template) if value is not None}

@@ -221,8 +221,7 @@ def builtin_kernel(name: str) -> Kernel | None:
     if name not in BUILTIN_KERNELS:
         module = KERNEL_TABLE.get(name)
         if module is None:
-            _scan()
-            return BUILTIN_KERNELS.get(name)
+            return None
         importlib.import_module(f"tflite2x.interpreter.kernels.{module}")
     return BUILTIN_KERNELS.get(name)
 
@@ -245,24 +244,8 @@ def _load_custom(name: str) -> Kernel | None:
     return CUSTOM_KERNELS.get(name)
 
 
-@functools.cache
-def _scan() -> None:
-    """Import every module of kernels (while the table is not complete)."""
-    import pkgutil
-    import traceback
-
-    from tflite2x.interpreter import kernels
-
-    for module in pkgutil.iter_modules(kernels.__path__):
-        try:
-            importlib.import_module(f"tflite2x.interpreter.kernels.{module.name}")
-        except Exception:
-            traceback.print_exc()
-
-
 def all_kernels() -> dict[str, Kernel]:
     """Import every module of kernels and return all builtin kernels by name, for ``tflite2x ops`` and tests."""
-    _scan()
     for module in sorted(set(KERNEL_TABLE.values())):
         importlib.import_module(f"tflite2x.interpreter.kernels.{module}")
     return dict(sorted(BUILTIN_KERNELS.items()))
