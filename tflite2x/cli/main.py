@@ -26,9 +26,9 @@ from tflite2x.errors import Tflite2xError
 #: Title in ``tflite2x --help`` -> commands, in the order shown.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Rewrite": ("optimize", "set-metadata"),
-    "Look": ("inspect", "ops", "passes", "trace", "diff"),
+    "Look": ("inspect", "explain", "ops", "passes", "trace", "diff"),
     "Run": ("run", "evaluate"),
-    "Take out": ("extract",),
+    "Take out": ("extract", "export"),
     "Check": ("verify", "why", "prove", "diagnose"),
 }
 

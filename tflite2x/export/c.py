@@ -27,8 +27,9 @@ def comment(lines: Sequence[str]) -> str:
 
 def array(const: Const, prefix: str) -> str:
     """Return the definition of a constant array."""
+    note = f"{const.dtype} {list(const.shape)}" + (f": {const.note}" if const.note else "")
     return (
-        f"/* {one_line(f'{const.dtype} {list(const.shape)}: {const.note}' if const.note else f'{const.dtype} {list(const.shape)}')} */\n"
+        f"/* {one_line(note)} */\n"
         f"ALIGNED_16 const {c_type(const.dtype)} {prefix}{const.name}[{max(1, const.size)}] = {{\n"
         f"{numbers(const)}\n}};\n"
     )
@@ -131,7 +132,9 @@ def _header(program: Program, source: Source) -> str:
     return (
         comment(lines)
         + f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n"
-        + comment(["Run the network once. Not reentrant: intermediate results live in static memory.", "", *inputs, *outputs])
+        + comment(
+            ["Run the network once. Not reentrant: intermediate results live in static memory.", "", *inputs, *outputs]
+        )
         + f"{signature(program)};\n\n#endif\n"
     )
 
@@ -207,7 +210,8 @@ def _check(program: Program, source: Source) -> str:
         f"memcmp(output_{i}, expected_{i}, sizeof output_{i}) != 0" for i in range(len(program.outputs))
     )
     later = "".join(
-        f'        if (fread({r}, sizeof {r}, 1, file) != 1) {{\n            fprintf(stderr, "%s ends early\\n", path);\n'
+        f"        if (fread({r}, sizeof {r}, 1, file) != 1) {{\n"
+        f'            fprintf(stderr, "%s ends early\\n", path);\n'
         f"            return 2;\n        }}\n"
         for r in rest
     )

@@ -72,7 +72,7 @@ def _read_later(program: Program, steps: list[Step]) -> set[Value | Const]:
 
 
 def _check(program: Program) -> str:
-    fields = [(f"input_{i}", v) for i, v in enumerate(program.inputs)]
+    fields: list[tuple[str, Value | Const]] = [(f"input_{i}", v) for i, v in enumerate(program.inputs)]
     fields += [(f"output_{i}", v) for i, v in enumerate(program.outputs)]
     kinds = ", ".join(f'("{n}", "{_little(v.dtype)}", {tuple(v.shape)})' for n, v in fields)
     inputs = ", ".join(f'vector["input_{i}"]' for i in range(len(program.inputs)))

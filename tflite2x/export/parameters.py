@@ -76,7 +76,9 @@ def _quantization(tensor: Tensor, name: str, names: Names, *, constant: bool) ->
     spec = tensor_spec(tensor)
     if not spec.is_quantized:
         return []
-    what = f"of tensor {tensor.index} {tensor.name!r}" + ("" if constant else f" ({tensor.dtype.name} {list(tensor.shape)})")
+    what = f"of tensor {tensor.index} {tensor.name!r}" + (
+        "" if constant else f" ({tensor.dtype.name} {list(tensor.shape)})"
+    )
     return [
         Const(names(f"{name}_scale"), spec.scale.astype(np.float32), f"scale {what}"),
         Const(names(f"{name}_zero_point"), spec.zero_point.astype(np.int32), f"zero point {what}"),

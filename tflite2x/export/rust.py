@@ -30,7 +30,8 @@ def array(const: Const) -> str:
     note = f"{const.dtype} {list(const.shape)}" + (f": {const.note}" if const.note else "")
     return (
         f"/// {_doc(note)}\n"
-        f"pub static {const.name.upper()}: Aligned<[{rust_type(const.dtype)}; {const.size}]> = Aligned([\n{numbers},\n]);\n"
+        f"pub static {const.name.upper()}: Aligned<[{rust_type(const.dtype)}; {const.size}]> = Aligned([\n"
+        f"{numbers},\n]);\n"
     )
 
 
@@ -67,7 +68,8 @@ def _function(step: Step) -> str:
         text = text.replace("i32::from(a[place(at, p.a_stride) as usize])", "a[place(at, p.a_stride) as usize]")
         text = text.replace("i32::from(b[place(at, p.b_stride) as usize])", "b[place(at, p.b_stride) as usize]")
     text = text.replace("$X2", types[1] if len(types) > 1 else "").replace("$X", types[0] if types else "")
-    return text.replace("$Y", rust_type(step.output.dtype)).replace("$F", variant(step)).replace("$P", _camel(variant(step)))
+    name = variant(step)
+    return text.replace("$Y", rust_type(step.output.dtype)).replace("$F", name).replace("$P", _camel(name))
 
 
 def _call(step: Step, names: dict[Value | Const, str], home: dict[Value, str]) -> str:
@@ -140,7 +142,7 @@ def _library(program: Program, source: Source) -> str:
     slots, home = assign(program)
     names: dict[Value | Const, str] = {v: v.name for v in program.inputs}
     buffers = {v: f"scratch.{slot.name}" for v, slot in home.items()}
-    names.update(buffers)
+    names.update(buffers.items())
     names.update({c: f"data::{c.name.upper()}.0" for c in program.constants})
     fields = "".join(f"    {s.name}: [{rust_type(s.dtype)}; {s.size}],\n" for s in slots)
     zeros = ", ".join(f"{s.name}: [{'0.0' if s.dtype.startswith('float') else '0'}; {s.size}]" for s in slots)
@@ -149,12 +151,16 @@ def _library(program: Program, source: Source) -> str:
     docs = [f"{v.name}: {describe(v)}" for v in program.inputs]
     docs += [f"output_{i}: {v.name}, {describe(v)}" for i, v in enumerate(program.outputs)]
     calls = "\n".join(_call(s, names, buffers) for s in program.steps)
-    copies = "".join(f"    output_{i}.copy_from_slice(&{names[v]}[..{v.size}]);\n" for i, v in enumerate(program.outputs))
+    copies = "".join(
+        f"    output_{i}.copy_from_slice(&{names[v]}[..{v.size}]);\n" for i, v in enumerate(program.outputs)
+    )
     scratch = "scratch" if slots else "_scratch"
     data = "pub mod data;\n"
     return (
-        _comment([*about(program, source, f"{program.name}: an integer reference implementation of a neural network."), "",
-                  "No dependencies, no std, no heap."])
+        _comment([
+            *about(program, source, f"{program.name}: an integer reference implementation of a neural network."), "",
+            "No dependencies, no std, no heap.",
+        ])
         + f"#![no_std]\n#![forbid(unsafe_code)]\n\n{data}pub mod kernels;\n\n"
         + f"/// Memory for intermediate results.\npub struct Scratch {{\n{fields}}}\n\n"
         + "impl Scratch {\n    /// Memory full of zeros; also for a `static`.\n"
@@ -167,10 +173,9 @@ def _library(program: Program, source: Source) -> str:
 
 def _check(program: Program, source: Source) -> str:
     crate = program.name
-    reads, calls, compare = [], [], []
-    for i, v in enumerate(program.inputs):
-        reads.append(_read(f"input_{i}", v))
-        calls.append(f"&input_{i}")
+    reads = [_read(f"input_{i}", value) for i, value in enumerate(program.inputs)]
+    calls = [f"&input_{i}" for i in range(len(program.inputs))]
+    compare = []
     for i, v in enumerate(program.outputs):
         kind = rust_type(v.dtype)
         reads.append(_read(f"expected_{i}", v))

@@ -136,7 +136,8 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 """
     + _PLACES
     + _WINDOW
-    + """                    let first = (((b * p.in_h + in_row) * p.in_w + in_column) * p.in_c) as usize + o / outs * ins;
+    + """                    let pixel = ((b * p.in_h + in_row) * p.in_w + in_column) * p.in_c;
+                    let first = pixel as usize + o / outs * ins;
                     let weight = ((o as i32 * p.kernel_h + i) * p.kernel_w + j) as usize * ins;
                     for (x, w) in x[first..first + ins].iter().zip(&p.weights[weight..weight + ins]) {
                         acc += $A::from((i32::from(*x) - p.x_zero) * (i32::from(*w) - p.w_zero));
@@ -169,8 +170,7 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 """
 )
 
-_POOL = (
-    """
+_POOL = """
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     let places = p.out_h * p.out_w;
     for (index, out) in y.chunks_exact_mut(p.channels as usize).enumerate() {
@@ -194,7 +194,6 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     }
 }
 """
-)
 
 
 def _pool(begin: str, each: str, end: str) -> str:

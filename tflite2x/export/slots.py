@@ -46,9 +46,8 @@ def assign(program: Program) -> tuple[list[Slot], dict[Value, Slot]]:
     for position, step in enumerate(program.steps):
         if step.output not in home:
             home[step.output] = _take(step, slots, free)
-        for value in dict.fromkeys((*step.inputs, step.output)):
-            if isinstance(value, Value) and value in home and last[value] == position:
-                free.append(home[value])
+        used = dict.fromkeys(v for v in (*step.inputs, step.output) if isinstance(v, Value) and v in home)
+        free += [home[v] for v in used if last[v] == position]
     return slots, home
 
 

@@ -33,9 +33,7 @@ def make(model: Model, count: int, seed: int, rounding: Rounding) -> tuple[list[
     """
     inputs = [np.asarray(a) for a in generate_all(model.main, count, seed)]
     interpreter = Interpreter(model, rounding)
-    parts = [
-        interpreter.run_batch([a[start : start + _BATCH] for a in inputs]) for start in range(0, count, _BATCH)
-    ]
+    parts = [interpreter.run_batch([a[start : start + _BATCH] for a in inputs]) for start in range(0, count, _BATCH)]
     return inputs, [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 

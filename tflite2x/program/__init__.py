@@ -5,7 +5,7 @@ One lowering serves everything that prints arithmetic: ``tflite2x explain`` and 
 C, Rust and NumPy. The numbers come from the interpreter's own kernels and fixed-point functions.
 """
 
-from tflite2x.program.lowering import Program, lower, lower_operator
+from tflite2x.program.lowering import Lowering, Program, lower
 from tflite2x.program.values import Const, Value
 
-__all__ = ["Const", "Program", "Value", "lower", "lower_operator"]
+__all__ = ["Const", "Lowering", "Program", "Value", "lower"]

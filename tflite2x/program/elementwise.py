@@ -49,7 +49,9 @@ def loops(work: Work) -> dict[str, Any]:
     out = work.output().shape
     shapes = [work.input(i).shape for i in (0, 1)]
     if np.broadcast_shapes(*shapes) != out:
-        raise work.ctx.unsupported(f"the output's shape is {np.broadcast_shapes(*shapes)} at run time, {out} in the model")
+        raise work.ctx.unsupported(
+            f"the output's shape is {np.broadcast_shapes(*shapes)} at run time, {out} in the model"
+        )
     views = [np.broadcast_to(np.arange(np.prod(s, dtype=int)).reshape(s), out) for s in shapes]
     strides = [[s // v.itemsize for s in v.strides] for v in views]
     count, steps = merge(list(out), strides)
@@ -190,7 +192,8 @@ def dequantize(work: Work) -> list[Step]:
 
 _FUNCTIONS = {
     "LOGISTIC": "1 / (1 + exp(-x))", "TANH": "tanh(x)", "ELU": "x < 0 ? exp(x) - 1 : x", "GELU": "x * normal_cdf(x)",
-    "HARD_SWISH": "x * relu6(x + 3) / 6", "LEAKY_RELU": "x < 0 ? alpha * x : x", "ABS": "abs(x)", "RSQRT": "1 / sqrt(x)",
+    "HARD_SWISH": "x * relu6(x + 3) / 6", "LEAKY_RELU": "x < 0 ? alpha * x : x", "ABS": "abs(x)",
+    "RSQRT": "1 / sqrt(x)",
     "SQRT": "sqrt(x)", "EXP": "exp(x)", "LOG": "log(x)", "SIN": "sin(x)", "COS": "cos(x)", "SQUARE": "x * x",
     "NEG": "-x",
 }  # fmt: skip

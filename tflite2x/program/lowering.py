@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 Lowerer = Callable[["Work"], list[Step]]
 _LOWERERS: dict[str, Lowerer] = {}
-_MODULES = ("weighted", "elementwise", "reducing", "moving")
+_FLOATS: dict[str, Lowerer] = {}
+_MODULES = ("weighted", "elementwise", "reducing", "moving", "floats")
 
 
-def lowers(*names: str) -> Callable[[Lowerer], Lowerer]:
-    """Declare the decorated function as the lowering of operators."""
+def lowers(*names: str, floats: bool = False) -> Callable[[Lowerer], Lowerer]:
+    """Declare the decorated function as the lowering of operators (of those on float32 data)."""
 
     def declare(function: Lowerer) -> Lowerer:
         for name in names:
-            _LOWERERS[name] = function
+            (_FLOATS if floats else _LOWERERS)[name] = function
         return function
 
     return declare
@@ -79,10 +80,12 @@ class Lowering:
     Args:
         subgraph: The subgraph.
         rounding: Rounding contract, as for the interpreter.
+        floats: Lower float32 arithmetic, too, to steps that only print as NumPy.
     """
 
-    def __init__(self, subgraph: Subgraph, rounding: Rounding = "single") -> None:
+    def __init__(self, subgraph: Subgraph, rounding: Rounding = "single", *, floats: bool = False) -> None:
         self.subgraph = subgraph
+        self._floats = floats
         self.names = Names()
         self._session = Session(rounding)
         self._known: dict[Tensor, Array | None] = {}
@@ -160,6 +163,9 @@ class Lowering:
             UnsupportedError: There is no lowering for the operator, its types or its options.
         """
         function = lowerers().get(op.name)
+        first = op.inputs[0] if op.inputs else None
+        if self._floats and first is not None and first.dtype.name == "FLOAT32":
+            function = _FLOATS.get(op.name, function)
         if function is None:
             raise UnsupportedError(f"{op.name} has no integer form here", where=op.where)
         if any(t is None for t in op.outputs):
@@ -247,15 +253,6 @@ def run_kernel(run: Run, arrays: list[Array | None]) -> list[Array]:
             raise UnsupportedError("the result's shape depends on values") from error
 
 
-def lower_operator(op: Operator, rounding: Rounding = "single") -> list[Step]:
-    """Return the integer steps of one operator.
-
-    Raises:
-        UnsupportedError: There are none.
-    """
-    return Lowering(op.subgraph, rounding).lower(op)
-
-
 def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Program:
     """Lower the main subgraph of a model.
 
@@ -288,7 +285,7 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
         raise UnsupportedError(
             f"{len(problems)} of {len(graph.operators)} operators have no integer form:{listing}\n",
             where=str(model.path or ""),
-            hint="Nothing was written. A float model must be quantized first; `tflite2x explain` shows single operators.",
+            hint="Nothing was written. A float model must be quantized first; `tflite2x explain` shows operators.",
         )
     outputs = tuple(lowering.operand(t) for t in graph.outputs)
     stem = model.path.stem if model.path is not None else "model"

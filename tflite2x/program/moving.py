@@ -60,15 +60,14 @@ def _origins(work: Work, moved: list[int], sources: list[Any]) -> tuple[list[Arr
         starts.append(begin)
         begin += source.size
     # As int32 without quantization, every kernel that moves elements moves numbers without looking at them.
+    plain: dict[str, Any] = {
+        "type": TensorType.INT32, "dtype": np.dtype(np.int32), "scale": np.zeros(0, np.float32),
+    }  # fmt: skip
     inputs = tuple(
-        dataclasses.replace(tensor_spec(t), type=TensorType.INT32, dtype=np.dtype(np.int32), scale=np.zeros(0, np.float32))
-        if i in moved and t is not None else work.ctx.inputs[i]
+        dataclasses.replace(tensor_spec(t), **plain) if i in moved and t is not None else work.ctx.inputs[i]
         for i, t in enumerate(work.op.inputs)
-    )  # fmt: skip
-    outputs = tuple(
-        dataclasses.replace(s, type=TensorType.INT32, dtype=np.dtype(np.int32), scale=np.zeros(0, np.float32))
-        for s in work.ctx.outputs
     )
+    outputs = tuple(dataclasses.replace(s, **plain) for s in work.ctx.outputs)
     if work.op.name == "PADV2":
         inputs = inputs[:2]
     run = work.lowering.prepare(work.op, dataclasses.replace(work.ctx, inputs=inputs, outputs=outputs))
@@ -99,16 +98,18 @@ def _run_original(work: Work, moved: list[int], value: Any) -> Array:
             arrays.append(np.full((1, *spec.shape), value, spec.dtype))
         else:
             arrays.append(None if spec.const is None else spec.const[None])
-    return run_kernel(work.lowering.prepare(work.op, work.ctx), arrays)[0][0]
+    result: Array = run_kernel(work.lowering.prepare(work.op, work.ctx), arrays)[0][0]
+    return result
 
 
-def _filling(work: Work, moved: list[int]) -> int:
+def _filling(work: Work, moved: list[int]) -> int | float:
     """Return the value of elements that come from no input: those that two different inputs leave alike."""
     one, two = (_run_original(work, moved, v) for v in (1, 2))
     values = np.unique(one[one == two])
-    if len(values) != 1 or one.dtype.kind not in "iu":
-        raise work.ctx.unsupported("a fill value that is not one integer")
-    return int(values[0])
+    if len(values) != 1 or one.dtype.kind not in "iuf":
+        raise work.ctx.unsupported("a fill value that is not one number")
+    value: int | float = values[0].item()
+    return value
 
 
 def _rescaled(work: Work, moved: list[int], sources: list[Any]) -> tuple[list[Any], list[Step]]:
@@ -137,7 +138,7 @@ def _rescaled(work: Work, moved: list[int], sources: list[Any]) -> tuple[list[An
 
 
 def _output_steps(
-    work: Work, port: int, places: Array, starts: list[int], sources: list[Any], filling: int | None
+    work: Work, port: int, places: Array, starts: list[int], sources: list[Any], filling: int | float | None
 ) -> list[Step]:
     out = work.output(port)
     flat = np.arange(out.size).reshape(places.shape)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tflite2x.program import steps as s
-from tflite2x.program.values import fits
+from tflite2x.program.values import Const, fits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +46,20 @@ def _minus(value: int) -> str:
     return "" if value == 0 else f" - {value}" if value > 0 else f" + {-value}"
 
 
+@_prints(s.FloatStep)
+def _float(step: s.FloatStep) -> Lines:
+    return Lines(list(step.body))
+
+
 def _plus(value: int) -> str:
     return _minus(-value)
 
 
-def _clip(step: Any, text: str, shape: bool = False) -> str:
+def _clip(step: Any, text: str, shape: bool = False) -> list[str]:
     out = step.output
     reshaped = f".reshape({_shape(out)})" if shape else ""
-    return f"{out.name} = np.clip({text}, {step.low}, {step.high}).astype(np.{out.dtype}){reshaped}"
+    clipped = f"np.clip(y, {step.low}, {step.high}).astype(np.{out.dtype}){reshaped}"
+    return [f"y = {text}", f"{out.name} = {clipped}"]
 
 
 def _shape(value: Any) -> str:
@@ -62,7 +68,18 @@ def _shape(value: Any) -> str:
 
 def _rescaled(step: s.Weighted) -> tuple[str, str]:
     name = {"double": "requantize", "real": "rescale", "wide": "rescale_wide"}[step.rescaling]
-    return name, f"{name}(acc, {step.mantissa.name}, {step.shift.name}){_plus(step.y_zero)}"
+    return name, f"{name}(acc, {_number(step.mantissa)}, {_number(step.shift)}){_plus(step.y_zero)}"
+
+
+def _number(const: Const) -> str:
+    """Return one number where all elements agree, otherwise the name of the array."""
+    values = set(const.data.reshape(-1).tolist())
+    return str(values.pop()) if len(values) == 1 else const.name
+
+
+def _widened(name: str, kind: str, zero: int) -> str:
+    """Return a wider copy of an array without its zero point."""
+    return f"({name}.astype(np.{kind}){_minus(zero)})" if zero else f"{name}.astype(np.{kind})"
 
 
 def _wide(step: s.Weighted) -> str:
@@ -76,8 +93,8 @@ def _fully_connected(step: s.FullyConnected) -> Lines:
     return Lines(
         [
             f"rows = {x}.reshape({step.rows}, {step.depth}).astype(np.{kind}){_minus(step.x_zero)}",
-            f"acc = rows @ ({step.weights.name}.astype(np.{kind}){_minus(step.w_zero)}).T + {step.bias.name}",
-            _clip(step, result, shape=True),
+            f"acc = rows @ {_widened(step.weights.name, kind, step.w_zero)}.T + {step.bias.name}",
+            *_clip(step, result, shape=True),
         ],
         (helper,),
     )
@@ -116,7 +133,7 @@ def _convolution(step: s.Conv2d) -> Lines:
             f"    for j in range({step.kernel_w}):",
             f"        window = padded[:, {rows}, {columns}]",
             *inner,
-            _clip(step, result),
+            *_clip(step, result),
         ],
         (helper,),
     )
@@ -156,12 +173,8 @@ def _pool(step: s.Pool) -> Lines:
     average = isinstance(step, s.AveragePool)
     height = max(step.in_h + step.pad_top, _reach(step.out_h, step.stride_h, step.kernel_h))
     width = max(step.in_w + step.pad_left, _reach(step.out_w, step.stride_w, step.kernel_w))
-    inside = (
-        f"[:, {step.pad_top} : {step.pad_top + step.in_h}, {step.pad_left} : {step.pad_left + step.in_w}]"
-    )
-    window = (
-        f"padded[:, {_window('i', step.out_h, step.stride_h)}, {_window('j', step.out_w, step.stride_w)}]"
-    )
+    inside = f"[:, {step.pad_top} : {step.pad_top + step.in_h}, {step.pad_left} : {step.pad_left + step.in_w}]"
+    window = f"padded[:, {_window('i', step.out_h, step.stride_h)}, {_window('j', step.out_w, step.stride_w)}]"
     outside = 0 if average else fits(x.dtype)[0]
     loops = [f"for i in range({step.kernel_h}):", f"    for j in range({step.kernel_w}):"]
     body = [
@@ -170,7 +183,7 @@ def _pool(step: s.Pool) -> Lines:
     ]
     if not average:
         acc = [f"acc = np.full({_shape(step.output)}, {outside}, np.int32)"]
-        return Lines([*body, *acc, *loops, f"        acc = np.maximum(acc, {window})", _clip(step, "acc")])
+        return Lines([*body, *acc, *loops, f"        acc = np.maximum(acc, {window})", *_clip(step, "acc")])
     return Lines(
         [
             *body,
@@ -183,7 +196,7 @@ def _pool(step: s.Pool) -> Lines:
             f"        count += {window.replace('padded', 'there')}",
             "mean = np.where(acc > 0, acc + count // 2, acc - count // 2)",
             "mean = np.sign(mean) * (np.abs(mean) // count)  # C's division: towards zero",
-            _clip(step, "mean"),
+            *_clip(step, "mean"),
         ]
     )
 
@@ -194,12 +207,12 @@ def _add(step: s.Add) -> Lines:
     sign = "+" if step.b_sign > 0 else "-"
     return Lines(
         [
-            f"left = requantize(({a}.astype(np.int64){_minus(step.a_zero)}) << {step.left_shift}, "
+            f"left = requantize({_widened(a, 'int64', step.a_zero)} << {step.left_shift}, "
             f"{step.a_mantissa}, {step.a_shift})",
-            f"right = requantize(({b}.astype(np.int64){_minus(step.b_zero)}) << {step.left_shift}, "
+            f"right = requantize({_widened(b, 'int64', step.b_zero)} << {step.left_shift}, "
             f"{step.b_mantissa}, {step.b_shift})",
             f"acc = requantize(left {sign} right, {step.y_mantissa}, {step.y_shift})",
-            _clip(step, f"acc{_plus(step.y_zero)}", shape=True),
+            *_clip(step, f"acc{_plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )
@@ -210,8 +223,8 @@ def _multiply(step: s.Multiply) -> Lines:
     a, b = (v.name for v in step.inputs)
     return Lines(
         [
-            f"acc = ({a}.astype(np.int64){_minus(step.a_zero)}) * ({b}.astype(np.int64){_minus(step.b_zero)})",
-            _clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
+            f"acc = {_widened(a, 'int64', step.a_zero)} * {_widened(b, 'int64', step.b_zero)}",
+            *_clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )
@@ -227,7 +240,7 @@ def _extreme(step: s.Elementwise) -> Lines:
 def _requantize(step: s.Requantize) -> Lines:
     x = f"{step.inputs[0].name}.astype(np.int64){_minus(step.x_zero)}"
     result = f"requantize({x}, {step.mantissa}, {step.shift}){_plus(step.y_zero)}"
-    return Lines([_clip(step, result)], ("requantize",))
+    return Lines([*_clip(step, result)], ("requantize",))
 
 
 @_prints(s.Lookup)
@@ -245,7 +258,7 @@ def _quantize_float(step: s.QuantizeFloat) -> Lines:
             "whole = np.trunc(steps)",
             "whole = whole + np.where(np.abs(steps - whole) >= 0.5, np.sign(steps), 0)  # halves away from zero",
             "whole = np.where(np.abs(whole) < 2.0**31, whole, -(2.0**31)).astype(np.int64)  # as x86 converts",
-            _clip(step, f"wrap(whole{_plus(step.y_zero)})"),
+            *_clip(step, f"wrap(whole{_plus(step.y_zero)})"),
         ],
         ("wrap",),
     )
@@ -269,8 +282,7 @@ def _softmax(step: s.Softmax) -> Lines:
             "total = total & 0xFFFFFFFF",
             "bits = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # position of the highest bit, plus one",
             "factor = one_over_one_plus_x((total << (32 - bits)) - (1 << 31))  # 1 / total, scaled into (1/2, 1]",
-            f"y = rounding_divide(high_mul(exponentials, factor), bits{_plus(11 - step.out_bits)})"
-            f"{_plus(step.low)}",
+            f"y = rounding_divide(high_mul(exponentials, factor), bits{_plus(11 - step.out_bits)}){_plus(step.low)}",
             f"y = np.where(below > {step.reach}, {step.low}, y)",
             f"{step.output.name} = np.clip(y, {step.low}, {step.high}).astype(np.{step.output.dtype})"
             f".reshape({_shape(step.output)})",
@@ -286,7 +298,7 @@ def _mean(step: s.Mean) -> Lines:
     return Lines(
         [
             f"acc = {x}.sum(axis={step.axes}, dtype=np.int64){_minus(zero)}  # {step.elements} values each",
-            _clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
+            *_clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )
@@ -297,7 +309,10 @@ def _arg_max(step: s.ArgMax) -> Lines:
     function = "argmax" if step.sign > 0 else "argmin"
     x = f"{step.inputs[0].name}.reshape({step.outer}, {step.length}, {step.inner})"
     return Lines(
-        [f"{step.output.name} = np.{function}({x}, axis=1).astype(np.{step.output.dtype}).reshape({_shape(step.output)})"]
+        [
+            f"at = np.{function}({x}, axis=1)",
+            f"{step.output.name} = at.astype(np.{step.output.dtype}).reshape({_shape(step.output)})",
+        ]
     )
 
 

@@ -17,7 +17,7 @@ from tflite2x.interpreter.fixedpoint import quantize_multiplier, round_half_away
 
 Int64 = NDArray[np.int64]
 #: Bits of M that are tried, one after the other, beyond the 31 of TFLite's own mantissa.
-_MORE_BITS = range(0, 9)
+_MORE_BITS = range(9)
 
 
 def rounded(acc: Int64, multiplier: float) -> Int64:

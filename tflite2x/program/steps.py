@@ -9,7 +9,7 @@ Every docstring states the arithmetic; ``rescale`` is what :class:`Rescale` desc
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,9 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Weighted(Step):
-    """What steps with weights have in common; per output channel o::
+    """What steps with weights have in common.
+
+    Per output channel o::
 
         acc = bias[o] + sum((x - x_zero) * (w - w_zero))
         y   = clamp(rescale(acc, mantissa[o], shift[o]) + y_zero, low, high)
@@ -77,7 +79,9 @@ class Weighted(Step):
         multiplier: The real multipliers, float64 [O], for explanations.
         folded: bias - x_zero * sum(w - w_zero), for explanations.
         reach: Smallest and largest accumulator of each channel over all inputs, [2, O], for explanations.
-    """  # noqa: D205, D415 - the formula belongs to the first sentence
+        weight_sum: Sum of each channel's weights without their zero point, [O], for explanations.
+        weights_scale: float32, one or [O], for explanations.
+    """
 
     weights: Const
     bias: Const
@@ -92,6 +96,8 @@ class Weighted(Step):
     multiplier: NDArray[np.float64]
     folded: NDArray[np.int64]
     reach: NDArray[np.int64]
+    weight_sum: NDArray[np.int64]
+    weights_scale: NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -136,12 +142,14 @@ class DepthwiseConv2d(Conv2d):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class XcFc(Step):
-    """XC_fc of XMOS's xcore.ai; per output channel, from the block ``bso`` [groups, 7, 16]::
+    """XC_fc of XMOS's xcore.ai.
+
+    Per output channel, from the block ``bso`` [groups, 7, 16]::
 
         acc = clamp(bias + sum(weights * x), +-(2**31 - 1))
         v   = clamp(rnd(acc, shift1), +-32767)
         y   = clamp(rnd(v * scale + offset_scale * offset, shift2), -128, 127)
-    """  # noqa: D205, D415
+    """
 
     kind: ClassVar[str] = "xc_fc"
     weights: Const
@@ -204,12 +212,14 @@ class Elementwise(Step):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Add(Elementwise):
-    """Both inputs at a common scale with ``left_shift`` extra bits; b_sign is -1 for SUB::
+    """ADD, and SUB where b_sign is -1.
+
+    Both inputs come to a common scale with ``left_shift`` extra bits::
 
         left  = rescale((a - a_zero) << left_shift, a_mantissa, a_shift)
         right = rescale((b - b_zero) << left_shift, b_mantissa, b_shift)
         y     = clamp(rescale(left + b_sign * right, y_mantissa, y_shift) + y_zero, low, high)
-    """  # noqa: D205, D415
+    """
 
     kind: ClassVar[str] = "add"
     a_zero: int
@@ -311,7 +321,9 @@ class DequantizeFloat(Step):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Softmax(Step):
-    """Softmax of rows; with d = max(row) - x, everything in gemmlowp's fixed point::
+    """Softmax of rows in gemmlowp's fixed point.
+
+    With d = max(row) - x::
 
         total  = sum(rounding_divide(exponentials[d], 12))
         factor = 1 / total as a fraction (Newton-Raphson) and a power of two
@@ -325,7 +337,7 @@ class Softmax(Step):
         low: Lowest value of the output's type.
         high: Highest value of the output's type.
         exponentials: exp(-d * scale * beta) with 31 fractional bits, int32 [256].
-    """  # noqa: D205, D415
+    """
 
     kind: ClassVar[str] = "softmax"
     rows: int
@@ -399,7 +411,7 @@ class Fill(Step):
 
     kind: ClassVar[str] = "fill"
     size: int
-    value: int
+    value: int | float
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -443,6 +455,20 @@ class CopyIndexed(Step):
     y_stride: Const
 
 
-def int32(name: str, values: Any, note: str = "") -> Const:
-    """Make a constant array of int32."""
-    return Const(name, np.asarray(values, np.int32), note)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class FloatStep(Step):
+    """float32 arithmetic, which is printed as NumPy and not exported: NumPy adds up in an order of its own.
+
+    Attributes:
+        body: Lines of NumPy code that compute the output.
+        arrays: The constants that they read.
+    """
+
+    kind: ClassVar[str] = "float"
+    body: tuple[str, ...]
+    arrays: tuple[Const, ...] = ()
+
+    @property
+    def constants(self) -> list[Const]:
+        """Arrays that the step reads."""
+        return [*self.arrays, *(v for v in self.inputs if isinstance(v, Const))]

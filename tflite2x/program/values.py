@@ -85,21 +85,25 @@ class Names:
         return name
 
 
-_RESERVED = frozenset(
-    "auto char const default double enum extern float goto int long register short signed sizeof static struct switch "
-    "typedef union unsigned void volatile restrict inline as box crate dyn fn impl let loop match mod move mut priv pub "
-    "ref self static super trait type typeof unsafe unsized use virtual where yield abstract become final macro override "
-    "try gen input output".split()
-)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
+#: Words that C, Rust or Python keep for themselves.
+_RESERVED = _words("""
+    auto char const default double enum extern float goto int long register short signed sizeof static struct switch
+    typedef union unsigned void volatile restrict inline as box crate dyn fn impl let loop match mod move mut priv pub
+    ref self super trait type typeof unsafe unsized use virtual where yield abstract become final macro override try
+    gen input output
+""")
 #: Names that generated code uses itself.
-_USED = frozenset(
-    "acc array at base64 below bias bias_hi bias_lo bits bottom clamp columns count dx dy exponentials factor first g "
-    "half high_mul i j kept left low main mask mean n np offset offset_scale one_over_one_plus_x out p padded part "
-    "product requantize rescale rescale_wide result right round_shift rounding_divide rows run saturating_double scale "
-    "scratch shift shift1 shift2 start steps there top total v vectors wide weights whole window wrap x y zlib".split()
-) | {f"{word}_{i}" for word in ("output", "buffer", "step", "expected") for i in range(1000)}
+_USED = _words("""
+    acc array at base64 below bias bias_hi bias_lo bits bottom clamp columns count dx dy e exponentials factor first g
+    half high_mul i j kept left low main mask matrix mean n np offset offset_scale one_over_one_plus_x out p padded part
+    product requantize rescale rescale_wide result right round_shift rounding_divide rows run saturating_double scale
+    scratch shift shift1 shift2 start steps tap taps there top total v vectors wide weights whole window windows wrap x
+    y zlib
+""") | {f"{word}_{i}" for word in ("output", "buffer", "step", "expected") for i in range(1000)}
 
 
 def identifier(text: str) -> str:

@@ -53,6 +53,8 @@ def _weighted(work: Work, q: Quantized, matrix: Array, bias: Array | None, *, re
         "multiplier": np.broadcast_to(q.multiplier, (units,)),
         "folded": folded,
         "reach": reach,
+        "weight_sum": matrix.sum(axis=0),
+        "weights_scale": work.ctx.input(1).scale,
     }
 
 

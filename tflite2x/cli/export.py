@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tflite2x export``."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Language(enum.StrEnum):
+    """The languages of ``tflite2x.export.LANGUAGES``."""
+
+    C = "c"
+    RUST = "rust"
+    NUMPY = "numpy"
+
+
+class Contract(enum.StrEnum):
+    """Whose integer arithmetic to export."""
+
+    SINGLE = "single"
+    DOUBLE = "double"
+
+
+def export(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The .tflite file.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.", show_default=False)
+    ],
+    lang: Annotated[Language, typer.Option(help="C99, a Cargo package without std, or one NumPy file.")] = Language.C,
+    arrays: Annotated[
+        bool, typer.Option("--arrays", help="Write only the parameters with their quantization.")
+    ] = False,
+    vectors: Annotated[int, typer.Option(metavar="N", min=0, help="Number of test vectors.")] = 16,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the test vectors.")] = 0,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Prefix of names and files; the model's by default.", show_default=False)
+    ] = "",
+    rounding: Annotated[
+        Contract, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
+    ] = Contract.SINGLE,
+) -> None:
+    """Write the model as integer-only source code without dependencies, and test vectors with a checking program.
+
+    The results equal the interpreter's bit for bit. Operators that have no integer form are listed, and nothing is
+    written.
+    """
+    from tflite2x.export import export as write
+    from tflite2x.ir import load
+
+    files = write(
+        load(model), output, lang=lang.value, arrays=arrays, test_vectors=vectors, seed=seed, name=name,
+        rounding=rounding.value,
+    )  # fmt: skip
+    for file in files:
+        print(f"{file}  {file.stat().st_size} bytes")
