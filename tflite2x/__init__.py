@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tflite2x import xs3 as xs3
     from tflite2x.errors import Tflite2xError as Tflite2xError
+    from tflite2x.explain import explain as explain
     from tflite2x.interpreter import Interpreter as Interpreter
     from tflite2x.interpreter import register_kernel as register_kernel
     from tflite2x.ir import Buffer as Buffer
@@ -64,7 +65,7 @@ _HOME = {
 _ROOMS = frozenset({"errors", "explain", "export", "interpreter", "ir", "passes", "rewrite", "schema", "verification",
                     "xs3"})  # fmt: skip
 
-__all__ = sorted([*_HOME, "xs3"])
+__all__ = sorted([*_HOME, "explain", "xs3"])
 
 
 def __getattr__(name: str) -> Any:

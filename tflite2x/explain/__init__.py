@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from tflite2x.explain.arithmetic import Explanation
@@ -28,3 +28,5 @@ class _Callable(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
+#: This package as what it is now: type checkers cannot see that a module can be called.
+explain = cast(_Callable, sys.modules[__name__])
