@@ -245,7 +245,8 @@ class VPU:
 
         Per 32-bit word: ``(2 * popcount(~(vC ^ memory)) - 32) / 2``.
         """
-        equal = np.bitwise_count(~(self.vC ^ self._load(memory)).view(np.uint32)).astype(np.int64)
+        bits = np.unpackbits(~(self.vC ^ self._load(memory)))
+        equal = bits.reshape(-1, 32).sum(axis=1, dtype=np.int64)
         self._rotate(int(((2 * equal - 32) // 2).sum()))
 
     def _rotate(self, addend: int) -> None:
