@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tflite2x.errors import InputError
@@ -113,26 +114,66 @@ def _conversion(source: Tensor, target: Tensor) -> Adapter:
     raise InputError(f"nothing converts {describe_type(source)} to {describe_type(target)}", where=target.where)
 
 
-def align_tensors(a: Subgraph, b: Subgraph, links: SubgraphLinks) -> dict[Tensor, Tensor]:
+def align_tensors(a: Subgraph, b: Subgraph, links: SubgraphLinks, *, strict: bool = True) -> dict[Tensor, Tensor]:
     """Return tensors of ``b`` with their counterparts in ``a``.
 
-    Operators of one kind that read counterparts compute counterparts; what remains is aligned by names that are unique
-    and tensors of one type and shape.
+    Operators of one kind that read counterparts compute counterparts; what remains is aligned by names that are unique.
+
+    Args:
+        a: One subgraph.
+        b: Its counterpart.
+        links: How their interfaces relate.
+        strict: Align only tensors of one type and shape, whose values can be compared. Otherwise align operators by
+            order as well, to say what changed.
     """
+    alike = _alike if strict else _same_kind_of_producer
     pairs: dict[Tensor, Tensor] = {}
     for tensor, link in zip(b.inputs, links.inputs, strict=True):
         if link.position is not None:
             old = a.inputs[link.position]
             pairs[tensor] = _behind_conversion(old, tensor) if link.adapter is not None else old
-    _propagate(a, b, pairs)
+    _propagate(a, b, pairs, alike)
     names_a, names_b = _unique_names(a), _unique_names(b)
     taken = set(pairs.values())
     for name, tensor in names_b.items():
         other = names_a.get(name)
-        if tensor not in pairs and other is not None and other not in taken and _alike(other, tensor):
+        if tensor not in pairs and other is not None and other not in taken and alike(other, tensor):
             pairs[tensor] = other
-    _propagate(a, b, pairs)
+            taken.add(other)
+    _propagate(a, b, pairs, alike)
+    if not strict:
+        _by_order(a, b, pairs, lambda op: (op.name, tuple(op.outputs[0].shape)))
+        _propagate(a, b, pairs, alike)
+        _by_order(a, b, pairs, lambda op: tuple(op.outputs[0].shape))
     return pairs
+
+
+def _by_order(
+    a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor], key: Callable[[Operator], tuple[object, ...]]
+) -> None:
+    """Align operators that are left by their order: those with equal keys between operators that are aligned."""
+    partners = {new.producer: old.producer for new, old in pairs.items() if new.producer is not None}
+    positions = {op: i for i, op in enumerate(b.operators)}
+    anchors = {old: positions[new] for new, old in partners.items() if old is not None and new in positions}
+
+    def listed(operators: Sequence[Operator], place: Callable[[Operator], int | None]) -> list[tuple[object, ...]]:
+        return [("anchor", place(op)) if place(op) is not None else key(op) for op in operators]
+
+    mine = [op for op in a.operators if op.outputs]
+    theirs = [op for op in b.operators if op.outputs]
+    keys_a = listed(mine, anchors.get)
+    keys_b = listed(theirs, lambda op: positions[op] if partners.get(op) is not None else None)
+    matcher = difflib.SequenceMatcher(None, keys_a, keys_b, autojunk=False)
+    for i, j, size in matcher.get_matching_blocks():
+        for x, y in zip(mine[i : i + size], theirs[j : j + size], strict=True):
+            for old, new in zip(x.outputs, y.outputs, strict=False):
+                pairs.setdefault(new, old)
+
+
+def _same_kind_of_producer(a: Tensor, b: Tensor) -> bool:
+    if a.producer is None or b.producer is None:
+        return a.producer is b.producer
+    return a.producer.name == b.producer.name
 
 
 def _behind_conversion(old: Tensor, new: Tensor) -> Tensor:
@@ -143,7 +184,7 @@ def _behind_conversion(old: Tensor, new: Tensor) -> Tensor:
     return old
 
 
-def _propagate(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor]) -> None:
+def _propagate(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor], alike: Callable[[Tensor, Tensor], bool]) -> None:
     taken = set(pairs.values())
     used: set[Operator] = {t.producer for t in taken if t.producer is not None}
     for op in b.operators:
@@ -153,7 +194,7 @@ def _propagate(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor]) -> None:
         for candidate in first.consumers if first is not None else ():
             if candidate not in used and _same_role(candidate, op, pairs):
                 used.add(candidate)
-                pairs.update((y, x) for x, y in zip(candidate.outputs, op.outputs, strict=True) if _alike(x, y))
+                pairs.update((y, x) for x, y in zip(candidate.outputs, op.outputs, strict=True) if alike(x, y))
                 break
 
 

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What changed between two models, matched by meaning and not by index."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tflite2x.rewrite.interface import Link, SubgraphLinks, describe_type
+from tflite2x.verification.align import align_tensors
+from tflite2x.verification.compare import compare
+from tflite2x.verification.structure import same_bytes, same_meaning
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Model, Operator, Subgraph, Tensor
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that differs.
+
+    Attributes:
+        kind: ``interface``, ``operator``, ``options``, ``tensor``, ``quantization``, ``constant``, ``signature``,
+            ``metadata`` or ``model``.
+        where: The place, in the first model if it exists there, otherwise in the second.
+        what: What differs, from the first to the second.
+    """
+
+    kind: str
+    where: str
+    what: str
+
+
+def diff(a: Model, b: Model) -> list[Change]:
+    """Compare two models.
+
+    Tensors and operators are matched by what they read and compute, then by name, then by order; indices and the order
+    of buffers or operator codes do not count.
+
+    Args:
+        a: The first model.
+        b: The second model.
+
+    Returns:
+        The changes; empty when the models mean the same.
+    """
+    changes: list[Change] = []
+    changes += _values("model", "model", {"description": (a.description, b.description)})
+    if len(a.subgraphs) != len(b.subgraphs):
+        changes.append(Change("model", "model", f"{len(a.subgraphs)} subgraphs became {len(b.subgraphs)}"))
+    for x, y in zip(a.subgraphs, b.subgraphs, strict=False):
+        changes += _subgraph(x, y)
+    changes += _signatures(a, b)
+    changes += _metadata(a, b)
+    return changes
+
+
+def _values(kind: str, where: str, pairs: dict[str, tuple[Any, Any]]) -> Iterator[Change]:
+    for name, (old, new) in pairs.items():
+        if old != new:
+            yield Change(kind, where, f"{name}: {_text(old)} became {_text(new)}")
+
+
+def _text(value: Any) -> str:
+    name = getattr(value, "name", None)
+    return str(name) if isinstance(name, str) else repr(value) if isinstance(value, str) else str(value)
+
+
+def _subgraph(a: Subgraph, b: Subgraph) -> Iterator[Change]:
+    links = SubgraphLinks(
+        tuple(Link(i if i < len(a.inputs) else None) for i in range(len(b.inputs))),
+        tuple(Link(i if i < len(a.outputs) else None) for i in range(len(b.outputs))),
+    )
+    pairs = align_tensors(a, b, links, strict=False)
+    for side, mine, theirs in (("inputs", a.inputs, b.inputs), ("outputs", a.outputs, b.outputs)):
+        if [t.name for t in mine] != [t.name for t in theirs]:
+            yield Change(
+                "interface", f"{a.where}.{side}", f"{[t.name for t in mine]} became {[t.name for t in theirs]}"
+            )
+    partners = _operators(pairs)
+    found = set(partners.values())
+    for op in a.operators:
+        if op not in found:
+            yield Change("operator", op.where, f"removed (computed {_listing(op)})")
+    for op in b.operators:
+        origin = partners.get(op)
+        if origin is None:
+            yield Change("operator", op.where, f"added in the second model (computes {_listing(op)})")
+        else:
+            yield from _operator(origin, op, pairs)
+    for new, old in pairs.items():
+        if not (old.is_constant and new.is_constant):
+            yield from _tensor(old, new)
+
+
+def _listing(op: Operator) -> str:
+    return ", ".join(repr(t.name) for t in op.outputs if t is not None) or "nothing"
+
+
+def _operators(pairs: dict[Tensor, Tensor]) -> dict[Operator, Operator]:
+    """Return operators of the second model with their counterparts, which compute counterparts."""
+    found: dict[Operator, Operator] = {}
+    taken: set[Operator] = set()
+    for new, old in pairs.items():
+        x, y = old.producer, new.producer
+        if x is not None and y is not None and y not in found and x not in taken:
+            found[y] = x
+            taken.add(x)
+    return found
+
+
+def _operator(a: Operator, b: Operator, pairs: dict[Tensor, Tensor]) -> Iterator[Change]:
+    yield from _values("operator", a.where, {"kind": (a.name, b.name), "version": (a.version, b.version)})
+    yield from _options(a, b)
+    if len(a.inputs) != len(b.inputs):
+        yield Change("operator", a.where, f"{len(a.inputs)} inputs became {len(b.inputs)}")
+    for i, (x, y) in enumerate(zip(a.inputs, b.inputs, strict=False)):
+        where = f"{a.where}.inputs[{i}]"
+        if x is None or y is None:
+            if x is not y:
+                yield Change("operator", where, f"{_name(x)} became {_name(y)}")
+        elif x.is_constant and y.is_constant:
+            yield from _constant(where, x, y)
+        elif pairs.get(y) is not x:
+            yield Change("operator", where, f"reads {_name(y)} instead of {_name(x)}")
+
+
+def _name(tensor: Tensor | None) -> str:
+    return "nothing" if tensor is None else repr(tensor.name)
+
+
+def _options(a: Operator, b: Operator) -> Iterator[Change]:
+    if type(a.options) is type(b.options) and a.options is not None:
+        names = [f.name for f in dataclasses.fields(a.options)]
+        values = {n: (_plain(getattr(a.options, n)), _plain(getattr(b.options, n))) for n in names}
+        yield from _values("options", a.where, values)
+    elif a.options is not None or b.options is not None:
+        kinds = [type(o).__name__ if o is not None else "none" for o in (a.options, b.options)]
+        if a.name == b.name:
+            yield Change("options", a.where, f"{kinds[0]} became {kinds[1]}")
+    custom = [None if op.custom_options is None else bytes(op.custom_options) for op in (a, b)]
+    if custom[0] != custom[1]:
+        sizes = ["none" if c is None else f"{len(c)} bytes" for c in custom]
+        yield Change("options", a.where, f"custom options: {sizes[0]} became {sizes[1]}")
+
+
+def _plain(value: Any) -> Any:
+    return (
+        tuple(value.tolist()) if isinstance(value, np.ndarray) else tuple(value) if isinstance(value, list) else value
+    )
+
+
+def _tensor(a: Tensor, b: Tensor, where: str = "") -> Iterator[Change]:
+    place = where or a.where
+    yield from _values(
+        "tensor",
+        place,
+        {
+            "name": (a.name, b.name),
+            "type": (a.dtype, b.dtype),
+            "shape": (list(a.shape), list(b.shape)),
+            "open shape": (
+                a.shape_signature and list(a.shape_signature),
+                b.shape_signature and list(b.shape_signature),
+            ),
+            "variable": (a.is_variable, b.is_variable),
+        },
+    )
+    if not same_meaning(a.quantization, b.quantization):
+        yield Change("quantization", place, f"{describe_type(a)} became {describe_type(b)}{_scales(a, b)}")
+
+
+def _scales(a: Tensor, b: Tensor) -> str:
+    """Say how scales of channels differ."""
+    if a.quantization is None or b.quantization is None:
+        return ""
+    x, y = a.quantization.scale, b.quantization.scale
+    if x.shape != y.shape or x.size < 2:
+        return ""
+    different = np.flatnonzero(x != y)
+    points = a.quantization.zero_point, b.quantization.zero_point
+    zero = np.flatnonzero(points[0] != points[1]) if points[0].shape == points[1].shape else different
+    parts = []
+    if different.size:
+        i = int(different[0])
+        parts.append(f"{different.size} of {x.size} scales differ, the first at {i}: {x[i]:.6g} became {y[i]:.6g}")
+    if zero.size:
+        parts.append(f"{zero.size} zero points differ")
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _constant(where: str, a: Tensor, b: Tensor) -> Iterator[Change]:
+    label = f"{where} ({a.name!r})"
+    if a.dtype == b.dtype and tuple(a.shape) == tuple(b.shape):
+        if not same_bytes(a, b):
+            x, y = np.asarray(a.data), np.asarray(b.data)
+            found = compare(x, y)
+            if found.differing:
+                first = tuple(int(i) for i in np.unravel_index(int(np.argmax(x != y)), x.shape))
+                lsb = found.worst_lsb
+                amount = f"{lsb:g}" if lsb is not None else f"{found.worst_relative:.3g} relative"
+                shown = f"the first at {list(first)}: {x[first]} became {y[first]}"
+                what = f"{found.differing:,} of {x.size:,} values differ by up to {amount}, {shown}"
+                yield Change("constant", label, what)
+        if not same_meaning(a.quantization, b.quantization):
+            yield Change("quantization", label, f"{describe_type(a)} became {describe_type(b)}{_scales(a, b)}")
+        if a.name != b.name:
+            yield Change("tensor", label, f"name: {a.name!r} became {b.name!r}")
+    else:
+        yield from _tensor(a, b, label)
+
+
+def _signatures(a: Model, b: Model) -> Iterator[Change]:
+    mine, theirs = ({s.key or "": s for s in m.signatures} for m in (a, b))
+    for key in mine.keys() | theirs.keys():
+        if key not in theirs or key not in mine:
+            yield Change("signature", f"signature '{key}'", "removed" if key in mine else "added")
+            continue
+        for side in ("inputs", "outputs"):
+            x, y = getattr(mine[key], side), getattr(theirs[key], side)
+            if list(x) != list(y):
+                yield Change("signature", f"signature '{key}'", f"{side}: {list(x)} became {list(y)}")
+
+
+def _metadata(a: Model, b: Model) -> Iterator[Change]:
+    mine, theirs = ({m.name or "": m.data for m in model.metadata} for model in (a, b))
+    for name in sorted(mine.keys() | theirs.keys()):
+        if name not in theirs or name not in mine:
+            yield Change("metadata", f"metadata '{name}'", "removed" if name in mine else "added")
+        elif mine[name] != theirs[name]:
+            yield Change(
+                "metadata", f"metadata '{name}'", f"{len(mine[name])} bytes became {len(theirs[name])} other bytes"
+            )
