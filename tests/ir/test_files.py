@@ -308,9 +308,7 @@ def test_sparse_constants() -> None:
     t.shape = (3, 4)
     columns = DimensionMetadata(
         DimensionType.SPARSE_CSR,
-        array_segments_type=3,
         array_segments=Uint8Vector(np.array([0, 2, 3, 4], np.uint8).tobytes()),
-        array_indices_type=1,
         array_indices=Int32Vector((1, 3, 2, 0)),
     )
     t.sparsity = SparsityParameters((0, 1), (), [DimensionMetadata(DimensionType.DENSE, 3), columns])
@@ -326,9 +324,7 @@ def test_sparse_constants() -> None:
             DimensionMetadata(DimensionType.DENSE, 2),
             DimensionMetadata(
                 DimensionType.SPARSE_CSR,
-                array_segments_type=1,
                 array_segments=Int32Vector((0, 0, 1)),
-                array_indices_type=1,
                 array_indices=Int32Vector((1,)),
             ),
             DimensionMetadata(DimensionType.DENSE, 2),

@@ -23,6 +23,7 @@ from tflite2x.interpreter.affine import (
 )
 from tflite2x.interpreter.convolve import Finish, convolve
 from tflite2x.interpreter.exact_gemm import ExactGemm
+from tflite2x.interpreter.float_gemm import CONVOLUTION_LIMIT, float_product
 from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext
 from tflite2x.interpreter.tap_convolution import TapConvolution
@@ -63,7 +64,8 @@ class Filters:
             run = self._by_taps(TapConvolution(self._per_tap(weights)))
         else:
             matrix = np.ascontiguousarray(self._matrix(weights))
-            run = self._by_products(lambda rows: np.matmul(rows, matrix), np.dtype(np.float32), merge=False)
+            product = float_product(matrix, CONVOLUTION_LIMIT) if self.groups == 1 else lambda x: np.matmul(x, matrix)
+            run = self._by_products(product, np.dtype(np.float32), merge=False)
         finish = float_finish(self.activation, bias)
         return lambda x: run(x, 0.0, finish, np.dtype(np.float32))
 

@@ -20,12 +20,7 @@ from tflite2x.schema.enums import BuiltinOperator
 from tflite2x.schema.table import Table
 from tflite2x.schema.writer import LIMIT, Writer
 
-_UNION_OF = {
-    cls: (union, number)
-    for union in ("BuiltinOptions", "BuiltinOptions2", "QuantizationDetails")
-    for number, cls in enumerate(tables.UNIONS[union])
-    if cls is not None
-}
+_FIRST_UNION = frozenset(tables.UNIONS["BuiltinOptions"])
 
 
 def model_pieces(model: Model, *, drop_unknown: bool = False, limit: int = LIMIT) -> list[memoryview]:
@@ -162,10 +157,8 @@ class _Saver:
         )
         for options in (o.options, o.other_options):
             if options is not None:
-                union, number = _UNION_OF[type(options)]
-                field = "builtin_options" if union == "BuiltinOptions" else "builtin_options_2"
-                setattr(raw, field, options)
-                setattr(raw, f"{field}_type", number)
+                first = type(options) in _FIRST_UNION
+                setattr(raw, "builtin_options" if first else "builtin_options_2", options)
         for field, number in o.unknown_options:
             # A type without a value is legal; a value that this version cannot read was dropped with its type.
             if getattr(raw, field) is None and number < len(tables.UNIONS[_UNION_NAMES[field]]):
@@ -208,6 +201,4 @@ def _quantization(q: Quantization, index: dict[Tensor | None, int]) -> tables.Qu
             raw.details = tables.BlockwiseQuantization(scales, zeros, size, extras=extras)
     elif details is not None:
         raw.details = details
-    if raw.details is not None:
-        raw.details_type = _UNION_OF[type(raw.details)][1]
     return raw

@@ -148,10 +148,9 @@ class Subgraph(Rewiring):
         op.options, op.custom_options = options, custom_options
         trial = [*self._operators]
         trial.insert(index, op)
-        first_user = min(
-            (self._operator_index(u) for t in outputs if t is not None for u in t.consumers), default=index
-        )
-        if not (self._last_producer(inputs) < index <= first_user):
+        users = [self._operator_index(user) for t in outputs if t is not None for user in t.consumers]
+        loop = not {t for t in outputs if t is not None}.isdisjoint(inputs)
+        if loop or not self._last_producer(inputs) < index <= min(users, default=index):
             trial = self._ordered(trial, {t: op for t in outputs if t is not None}, where)
         self._operators = trial
         self._link(op)

@@ -32,6 +32,7 @@ class _Form(NamedTuple):
     values: Callable[[Any], tuple[Any, ...]]  #: all fields at once
     rows: tuple[tuple[int, bool, Any], ...]  #: (bit of the slot, whether it is a number, default)
     numbers: int  #: bits of the slots that are numbers
+    unions: tuple[tuple[int, dict[type[Table] | None, int]], ...]  #: (slot of the value, type number of each class)
 
 
 class _Layout(NamedTuple):
@@ -98,6 +99,8 @@ class Writer:
         if form is None:
             form = _forms[cls] = _form(cls)
         values = form.values(table)
+        if form.unions:
+            values = _with_union_types(values, form.unions)
         mask = table.extras.explicit & form.numbers if table.extras else 0
         for value, (bit, number, default) in zip(values, form.rows, strict=True):
             if value != default if number else value is not None:
@@ -201,7 +204,23 @@ def _form(cls: type[Table]) -> _Form:
         (1 << slot, f.kind <= ENUM, 0 if f.kind <= ENUM and f.default is None else f.default)
         for slot, f in enumerate(cls.FIELDS)
     )
-    return _Form(values, rows, sum(bit for bit, number, _ in rows if number))
+    unions = tuple(
+        (slot, {c: number for number, c in enumerate(tables.UNIONS[f.arg])})
+        for slot, f in enumerate(cls.FIELDS)
+        if f.kind == UNION
+    )
+    return _Form(values, rows, sum(bit for bit, number, _ in rows if number), unions)
+
+
+def _with_union_types(
+    values: tuple[Any, ...], unions: tuple[tuple[int, dict[type[Table] | None, int]], ...]
+) -> tuple[Any, ...]:
+    """Fill in the type numbers of the values that are there; they stand one slot before."""
+    filled = list(values)
+    for slot, numbers in unions:
+        if filled[slot] is not None:
+            filled[slot - 1] = numbers[type(filled[slot])]
+    return tuple(filled)
 
 
 def _layout(fields: tuple[Field, ...], slots: list[int]) -> _Layout:

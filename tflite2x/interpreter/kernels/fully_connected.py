@@ -37,6 +37,7 @@ from tflite2x.interpreter.blockwise import block_scales
 from tflite2x.interpreter.chunks import Stage
 from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.fixedpoint import activation_range_float
+from tflite2x.interpreter.float_gemm import FULLY_CONNECTED_LIMIT, float_product
 from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.shuffled_weights import shuffle_activations, unshuffle_weights
@@ -66,13 +67,14 @@ class _Layer:
         return int(self.ctx.options.fused_activation_function)
 
     def floats(self) -> Apply:
-        matrix = np.ascontiguousarray(self.weights, np.float32).T
+        matrix = np.ascontiguousarray(self.weights.T, np.float32)
         finish = float_finish(self.activation, self.bias)
+        product = float_product(matrix, FULLY_CONNECTED_LIMIT)
 
         def apply(rows: Array) -> Array:
             # One product per sample: BLAS rounds differently with the number of rows.
             out = np.empty((*rows.shape[:2], matrix.shape[1]), np.float32)
-            finish(np.matmul(rows, matrix), out, 0)
+            finish(product(rows), out, 0)
             return out
 
         return apply
