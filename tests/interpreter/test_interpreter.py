@@ -7,6 +7,7 @@ import importlib.metadata
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -191,6 +192,23 @@ def test_batches_equal_single_runs():
             np.testing.assert_array_equal(output[i], single)
     trace = interpreter.trace([a, b], batched=True)
     assert {t.name: v.shape for t, v in trace.items()} == dict.fromkeys(("x", "y", "total", "double"), (5, 2, 3))
+
+
+def test_large_batches_run_in_parts():
+    rows = (1 << 21) // 4 // 512
+    model = adder(shape=(rows, 512))
+    engine = tflite2x.Interpreter(model)
+    assert engine._session.plan(model.main).largest == 1 << 21
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((5, rows, 512)).astype(np.float32) for _ in range(2))
+    tracemalloc.start()
+    double, total = engine.run_batch([a, b])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(total, a + b)
+    np.testing.assert_array_equal(double, 2 * (a + b))
+    # Both outputs twice (parts and joined), and the parts in flight.
+    assert peak < 26 * (1 << 21)
 
 
 def test_wrong_batches():

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Bytes of the largest tensor of a batch that runs at once.
+_PART = 1 << 22
+
 
 @dataclasses.dataclass(frozen=True)
 class Ragged(Generic[T]):
@@ -215,7 +218,20 @@ class Interpreter:
         return counts[0] if counts else 1
 
     def _whole(self, plan: Plan, arrays: Sequence[Array]) -> list[Array]:
-        return plan.run(self._session, arrays)
+        """Run all samples; in parts where no state tells the difference, to bound memory and stay in caches."""
+        session = self._session
+        samples, most = session.samples, max(1, _PART // max(plan.largest, 1))
+        if samples <= most or not plan.stateless or session.record is not None:
+            return plan.run(session, arrays)
+        parts = []
+        try:
+            for start in range(0, samples, most):
+                session.samples = min(most, samples - start)
+                outputs = plan.run(session, [a[start : start + most] for a in arrays])
+                parts.append([spread(output, session.samples) for output in outputs])
+        finally:
+            session.samples = samples
+        return [stack(column) for column in zip(*parts, strict=True)]
 
     def _batch(
         self,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,8 @@ class Plan:
         steps: The operators that run every time.
         folded: Slots of what was computed here.
         calls_subgraphs: Whether an operator calls another subgraph.
+        stateless: Whether a run leaves nothing behind.
+        largest: Bytes of the largest tensor that one sample computes, as far as the file tells.
 
     Raises:
         UnsupportedError: An operator has no kernel, or its kernel cannot do its types or options.
@@ -121,6 +124,8 @@ class Plan:
         self.outputs = [slots[tensor] for tensor in subgraph.outputs]
         self.folded: list[int] = []
         self.calls_subgraphs = any(op.calls for op in subgraph.operators)
+        self.stateless = True
+        self.largest = 0
         self._template: list[Array | None] = [None] * len(self.tensors)
         self._variables: list[tuple[int, TensorSpec]] = []
         self.steps: list[Step] = []
@@ -149,6 +154,7 @@ class Plan:
                     f"nothing computes the output tensor {self.tensors[slot].name!r}", where=subgraph.where
                 )
         self._variable_slots = {slot for slot, _ in self._variables}
+        self.stateless &= not self._variables
         self._plan_releases()
 
     def _add(self, op, slots, spec, known, specs, session) -> None:  # type: ignore[no-untyped-def]
@@ -188,6 +194,9 @@ class Plan:
         constant = all(slot == _ABSENT or self._template[slot] is not None for slot in inputs)
         if not (kernel.pure and inputs and constant) or any(s.is_variable for s in context.outputs):
             self.steps.append(step)
+            self.stateless &= kernel.pure
+            for output in context.outputs:
+                self.largest = max(self.largest, abs(math.prod(output.shape)) * output.dtype.itemsize)
             return
         args = [None if slot == _ABSENT else self._template[slot] for slot in inputs]
         for slot, tensor, value in zip(outputs, op.outputs, step.execute(session, args), strict=True):
