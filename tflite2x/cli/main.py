@@ -26,7 +26,7 @@ from tflite2x.errors import Tflite2xError
 #: Title in ``tflite2x --help`` -> commands, in the order shown.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Rewrite": ("optimize", "set-metadata"),
-    "Look": ("inspect", "explain", "ops", "passes", "trace", "diff"),
+    "Look": ("inspect", "explain", "ops", "passes", "trace", "report", "diff"),
     "Run": ("run", "evaluate"),
     "Take out": ("extract", "export"),
     "Check": ("verify", "why", "prove", "diagnose"),

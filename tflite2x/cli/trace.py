@@ -31,8 +31,8 @@ def trace(
         typer.Option(
             "--against",
             metavar="OTHER",
-            help="Compare layer by layer with another model (.tflite) on the same input, with a trace (.npz), or with "
-            "LiteRT ('litert').",
+            help="Compare layer by layer: with another model (.tflite) on the same input, a trace (.npz), LiteRT "
+            "('litert'), or the same network in real numbers ('real').",
             show_default=False,
         ),
     ] = None,
@@ -113,7 +113,12 @@ def _other(
     from tflite2x.explain.trace import trace as run
     from tflite2x.ir import load
 
-    other = load(against)
+    if against == "real":
+        from tflite2x.explain.real_model import real_model
+
+        other = real_model(model)
+    else:
+        other = load(against)
     return run(other, _converted(arrays, reals, model, other, batch), batched=batch, rounding=rounding.value)
 
 

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples of an evaluation set as inputs of a model, whatever type it takes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tflite2x.interpreter.fixedpoint import round_half_away
+from tflite2x.interpreter.kernel import Array
+from tflite2x.interpreter.specs import tensor_spec
+
+if TYPE_CHECKING:
+    from tflite2x.ir import Tensor
+
+
+def real_samples(x: Array, tensor: Tensor) -> Array:
+    """Return samples as real numbers: integers of a quantized input stand for some, floats are some."""
+    spec = tensor_spec(tensor)
+    if x.dtype.kind == "f" or spec.scale.size != 1 or x.dtype != spec.dtype:
+        return x
+    return np.asarray((x.astype(np.float64) - spec.z) * spec.s)
+
+
+def input_samples(x: Array, tensor: Tensor) -> Array:
+    """Return real samples [N, ...] in type and shape of an input.
+
+    Quantized inputs get what QUANTIZE makes of the samples (LiteRT reference/quantize.h).
+    """
+    spec = tensor_spec(tensor)
+    if spec.dtype.kind in "iu" and spec.scale.size == 1:
+        info = np.iinfo(spec.dtype)
+        steps = round_half_away(x.astype(np.float32) / np.float32(spec.s)).astype(np.float64) + spec.z
+        x = np.clip(steps, info.min, info.max)
+    x = x.astype(spec.dtype)
+    shape = (len(x), *tensor.shape)
+    return x.reshape(shape) if x.size == math.prod(shape) else x
