@@ -25,7 +25,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite2x.errors import UnsupportedError
+from tflite2x.errors import InputError, UnsupportedError
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.xs3 import reach
 from tflite2x.xs3.layer import Float64, Layer
@@ -39,7 +39,7 @@ from tflite2x.xs3.thresholds import CODES, tflite_outputs, tflite_thresholds, xc
 BLOCK = 64
 #: Half of the span of the 16-bit stage, less the room that a shift of the grid and a nudge of the offset need.
 HALF_SPAN = 32764
-#: Codes that differ by more than this cannot be told apart from "wrong" in the choice between candidates.
+#: Stands for the bound of parameters that cannot be used.
 WRONG = 1 << 20
 
 
@@ -54,9 +54,12 @@ def lower_best(layer: Layer, rounding: Rounding = "single") -> tuple[Int8, Int16
         Padded weights int8 ``[C_out, P]`` and the BSO block int16 ``[G, 7, 16]``.
 
     Raises:
-        UnsupportedError: TFLite's own arithmetic leaves int32 for some input.
+        UnsupportedError: TFLite's own arithmetic leaves int32 for some input, or no parameters fit their fields.
     """
-    return pad_weights(layer.weights), pack(parameters_best(layer, rounding))
+    try:
+        return pad_weights(layer.weights), pack(parameters_best(layer, rounding))
+    except InputError as error:
+        raise UnsupportedError(f"no parameters fit: {error.what}", where=layer.name) from error
 
 
 def parameters_best(layer: Layer, rounding: Rounding = "single") -> Parameters:
