@@ -58,7 +58,9 @@ def test_fixpoint_stops() -> None:
 def test_fixpoint_that_oscillates() -> None:
     model = chain()
     before = tflite2x.dumps(model)
-    with pytest.raises(PassError, match="after 7 rounds the passes test-describe, test-describe{text=b} still change"):
+    with pytest.raises(
+        PassError, match=r"after 7 rounds the passes test-describe, test-describe\{text=b\} still change"
+    ):
         Pipeline([Fixpoint((Describe(), Describe("b")), limit=7)]).run(model)
     assert tflite2x.dumps(model) == before
 
