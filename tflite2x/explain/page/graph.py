@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tflite2x.ir import Operator, Subgraph, Tensor
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 40, 24, 34
+#: Boxes in one row.
+_LONGEST = 5
 
 
 @dataclasses.dataclass
@@ -47,6 +49,7 @@ def graph_svg(graph: Subgraph) -> str:
     nodes, edges = _nodes(graph)
     rows = _rows(nodes, edges)
     _arrange(rows, edges)
+    rows = _broken(rows)
     columns = max((len(row) for row in rows), default=1)
     width = columns * (_WIDTH + _GAP_X) + _GAP_X
     height = len(rows) * (_HEIGHT + _GAP_Y) + _GAP_Y
@@ -95,10 +98,17 @@ def _nodes(graph: Subgraph) -> tuple[list[Node], list[tuple[Node, Node, str]]]:
 def _rows(nodes: list[Node], edges: list[tuple[Node, Node, str]]) -> list[list[Node]]:
     """Assign layers: nodes come in an order in which what they read comes first."""
     sources: dict[int, list[Node]] = {}
-    for a, b, _ in edges:
-        sources.setdefault(id(b), []).append(a)
+    readers: dict[int, list[tuple[Node, Node, str]]] = {}
+    for edge in edges:
+        sources.setdefault(id(edge[1]), []).append(edge[0])
+        readers.setdefault(id(edge[0]), []).append(edge)
     for node in nodes:
         node.layer = 1 + max((n.layer for n in sources.get(id(node), [])), default=-1)
+    # What is needed late comes late: unrolled loops would start with one row of everything.
+    for node in reversed(nodes):
+        for above in sources.get(id(node), []):
+            later = [b.layer for a, b, _ in readers[id(above)]]
+            above.layer = max(above.layer, min(later) - 1)
     rows: list[list[Node]] = [[] for _ in range(1 + max((n.layer for n in nodes), default=-1))]
     for node in nodes:
         rows[node.layer].append(node)
@@ -117,6 +127,15 @@ def _arrange(rows: list[list[Node]], edges: list[tuple[Node, Node, str]]) -> Non
         row.sort(key=lambda n: n.place)
         for i, node in enumerate(row):
             node.place = (i + 1) / (len(row) + 1)
+
+
+def _broken(rows: list[list[Node]]) -> list[list[Node]]:
+    """Break rows that are too long to be seen at once."""
+    parts = [row[i : i + _LONGEST] for row in rows for i in range(0, len(row), _LONGEST)]
+    for layer, part in enumerate(parts):
+        for node in part:
+            node.layer = layer
+    return parts
 
 
 def _edge(a: Node, b: Node, label: str) -> str:
