@@ -8,6 +8,7 @@ import numpy as np
 from tflite2x.interpreter.convolve import _BLOCK
 from tflite2x.interpreter.elementwise import option
 from tflite2x.interpreter.fixedpoint import activation_range_float
+from tflite2x.interpreter.float_gemm import CONVOLUTION_LIMIT, FULLY_CONNECTED_LIMIT
 from tflite2x.interpreter.kernels.convolution import conv_geometry
 from tflite2x.interpreter.windows import Axis, window_axes
 from tflite2x.program.lowering import Work, lowers
@@ -43,17 +44,25 @@ def _biased(arrays: tuple[Const, ...], text: str) -> str:
 def fully_connected(work: Work) -> list[Step]:
     """FULLY_CONNECTED in float32."""
     arrays = _weights(work)
-    depth = arrays[0].shape[1]
+    units, depth = arrays[0].shape
     rows = work.input(0).size // depth
-    return _step(
-        work,
-        [
-            f"acc = np.matmul({work.input(0).name}.reshape(1, {rows}, {depth}), {arrays[0].name}.T)",
-            _clamped(work, _biased(arrays, "acc")),
-        ],
-        0,
-        arrays=arrays,
-    )
+    body = [
+        f"rows = {work.input(0).name}.reshape({rows}, {depth})",
+        f"matrix = np.ascontiguousarray({arrays[0].name}.T)",
+    ]
+    body += _product("acc", "rows", depth, units, FULLY_CONNECTED_LIMIT)
+    return _step(work, [*body, _clamped(work, _biased(arrays, "acc"))], 0, arrays=arrays)
+
+
+def _product(result: str, rows: str, depth: int, units: int, limit: int) -> list[str]:
+    """Multiply rows with ``matrix`` as the interpreter does: long sums in the order of the reference kernels."""
+    if depth <= limit:
+        return [f"{result} = np.matmul({rows}[None], matrix)[0]"]
+    return [
+        f"{result} = np.zeros((len({rows}), {units}), np.float32)",
+        f"for k in range({depth}):  # one product after the other, as the reference kernels add",
+        f"    {result} += {rows}[:, k, None] * matrix[k]",
+    ]
 
 
 def _axes(work: Work, kernel: tuple[int, ...]) -> tuple[Axis, ...]:
@@ -102,8 +111,10 @@ def conv_2d(work: Work) -> list[Step]:
             f"acc = np.empty({out.shape}, np.float32)",
             f"for top in range(0, {axes[0].out}, {lines}):  # the number of rows in a product decides its rounding",
             f"    rows = windows[:, top : top + {lines}]",
-            f"    product = np.matmul(rows.reshape({out.shape[0]}, -1, {depth}), matrix)",
-            f"    acc[:, top : top + {lines}] = product.reshape(*rows.shape[:3], {units})",
+            f"    for image in range({out.shape[0]}):",
+            f"        flat = rows[image].reshape(-1, {depth})",
+            *("        " + line for line in _product("product", "flat", depth, units, CONVOLUTION_LIMIT)),
+            f"        acc[image, top : top + {lines}] = product.reshape(*rows.shape[1:3], {units})",
             _clamped(work, _biased(arrays, "acc")),
         ],
         0,

@@ -20,6 +20,8 @@ from tflite2x.program.steps import Copy, CopyBlock, CopyIndexed, Fill, Lookup, S
 from tflite2x.program.values import Array, Const, Value, fits
 from tflite2x.schema.enums import TensorType
 
+#: More blocks than this are no pattern.
+_MOST_BLOCKS = 64
 _INTEGERS = ("int8", "uint8", "int16", "int32", "float32", "bool", "int64")
 
 #: Operator -> inputs that are moved; the others say how.
@@ -147,27 +149,30 @@ def _output_steps(
         steps.append(Fill(inputs=(), output=out, origin=work.origin, size=out.size, value=filling))
     for source, start in zip(sources, starts, strict=True):
         mine = (places >= start) & (places < start + source.size)
-        if not mine.any():
-            continue
-        corners = np.argwhere(mine)
-        if places.ndim:
-            box = tuple(slice(int(a), int(b) + 1) for a, b in zip(corners.min(0), corners.max(0), strict=True))
-        else:
-            box = ()
-        if mine[box].all():
-            steps.append(_block(work, port, source, places[box] - start, flat[box]))
-        else:
-            steps.append(_block(work, port, source, places[mine] - start, flat[mine], scattered=True))
+        steps += [_block(work, port, source, x, y) for x, y in _boxes(places - start, flat, mine)]
+    if len(steps) > _MOST_BLOCKS:
+        raise work.ctx.unsupported(f"{len(steps)} blocks of elements")
     return steps
 
 
-def _block(work: Work, port: int, source: Value | Const, x: Array, y: Array, *, scattered: bool = False) -> Step:
+def _boxes(x: Array, y: Array, mine: Array) -> list[tuple[Array, Array]]:
+    """Cut the marked elements into boxes without gaps: the whole, or else the boxes of each entry along axis 0."""
+    if not mine.any():
+        return []
+    if mine.ndim == 0:
+        return [(x, y)]
+    corners = np.argwhere(mine)
+    box = tuple(slice(int(a), int(b) + 1) for a, b in zip(corners.min(0), corners.max(0), strict=True))
+    if mine[box].all():
+        return [(x[box], y[box])]
+    return [pair for i in range(len(mine)) for pair in _boxes(x[i], y[i], mine[i])]
+
+
+def _block(work: Work, port: int, source: Value | Const, x: Array, y: Array) -> Step:
     """Write down one block: positions ``x`` in the source, ``y`` in the output, both of the block's shape."""
     base: dict[str, Any] = {"inputs": (source,), "output": work.output(port), "origin": work.origin}
     if x.size == source.size == work.output(port).size and np.array_equal(x.reshape(-1), np.arange(x.size)):
         return Copy(**base, size=x.size)
-    if scattered and not _affine(y):
-        raise work.ctx.unsupported("elements that do not form a block")
     y_stride = _strides(y)
     x_stride = _strides(x)
     if _affine(x):
