@@ -180,7 +180,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument(
-        "--samples", type=int, default=100_000, help="random inputs per layer; a hundredth for known weights"
+        "--samples", type=int, default=100_000, help="random inputs (a hundredth for known weights)"
     )
     parser.add_argument("--outputs", type=int, default=1 << 62, help="at most so many sampled outputs per layer")
     parser.add_argument("--rounding", choices=["single", "double"], default="single")
