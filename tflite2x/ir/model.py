@@ -346,6 +346,8 @@ class Model:
         Everything in this model is replaced by what ``snapshot`` holds; ``snapshot`` must not be used afterwards, and
         tensors and operators of before no longer belong to a model.
         """
+        for old in self._subgraphs:
+            old._model = None  # so that a tensor or operator of before says that it was removed
         self.__dict__.update(snapshot.__dict__)
         for subgraph in self._subgraphs:
             subgraph._model = self

@@ -56,18 +56,22 @@ class Difference:
         sample: Which sample shows the largest difference.
         before: Value before at the element with the largest difference.
         after: Value after at that element.
+        note: What differs instead of values, such as the shape; ``worst`` is None then.
     """
 
     tensor: str
     operator: str
-    worst: float
+    worst: float | None
     unit: str
     share: float
     sample: int = 0
     before: float = 0.0
     after: float = 0.0
+    note: str = ""
 
     def __str__(self) -> str:
+        if self.worst is None:
+            return f"tensor '{self.tensor}' computed by {self.operator}: {self.note}"
         amount = f"{self.worst:g} LSB" if self.unit == "LSB" else f"{self.worst:.3g} relative"
         return (
             f"tensor '{self.tensor}' computed by {self.operator}: up to {amount}, {self.share:.2%} of the values "

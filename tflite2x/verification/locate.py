@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ TRACED = 2
 def difference(name: str | None, operator: str, expected: Array, actual: Array) -> Difference:
     """Describe how the values of one tensor differ; arrays have a sample axis."""
     if expected.shape != actual.shape or expected.dtype != actual.dtype:
-        return Difference(name or "", operator, float("inf"), "relative", 1.0)
+        shapes = [f"{a.dtype} {list(a.shape[1:])}" for a in (expected, actual)]
+        return Difference(name or "", operator, None, "", 1.0, note=f"{shapes[0]} before, {shapes[1]} after")
     gap = distance(expected, actual)
     discrete = is_discrete(expected)
     sizes = gap if discrete else relative(expected, gap)
@@ -78,12 +80,38 @@ def first_difference(
             continue
         if tensor.producer is None and counterpart.producer is not None:
             continue  # an input where an operator was before: adapters made its values
-        if expected.shape != actual.shape or expected.dtype != actual.dtype:
-            continue  # another batch size or type: nothing to compare value by value
+        if len(expected) != len(actual):
+            continue  # samples were put together: nothing to compare one by one
         if not compare(expected, actual).equal:
             where = tensor.producer.where if tensor.producer is not None else f"{tensor.subgraph.where}.inputs"
             return difference(counterpart.name, where, expected, actual)
     return None
+
+
+def until_failure(model: Model, batch: Batch, error: Tflite2xError) -> tuple[Model, Batch, dict[Tensor, Tensor]] | None:
+    """Cut a model that does not run in front of the operator that fails.
+
+    Args:
+        model: The model.
+        batch: Samples for it.
+        error: What the interpreter said.
+
+    Returns:
+        The part that runs, the samples for it, and its tensors with those of ``model``; None when the error names no
+        operator of the subgraph.
+    """
+    found = re.search(r"subgraphs\[(\d+)\]\.operators\[(\d+)\]", error.where)
+    if found is None or int(found[1]) != batch.graph.index:
+        return None
+    copy = model.clone()
+    graph = copy.subgraphs[batch.graph.index]
+    originals = dict(zip(graph.tensors, batch.graph.tensors, strict=True))
+    kept = graph.operators[: int(found[2])]
+    for signature in copy.signatures:
+        copy.remove_signature(signature)
+    graph.set_outputs([t for op in kept for t in op.outputs])
+    graph.remove_operators(graph.operators[len(kept) :])
+    return copy, Batch(graph, batch.inputs, batch.resize), originals
 
 
 def worst_samples(expected: Sequence[Array], actual: Sequence[Array], count: int) -> NDArray[np.intp]:

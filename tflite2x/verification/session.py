@@ -13,6 +13,7 @@ from tflite2x.verification.adapt import Trail, follow_inputs, rewound_inputs, wa
 from tflite2x.verification.compare import Comparison
 from tflite2x.verification.failure import Failure, bisect
 from tflite2x.verification.guilty import find_guilty
+from tflite2x.verification.locate import TRACED, first_difference, until_failure
 from tflite2x.verification.operators import broken_claim, check_operators, successors
 from tflite2x.verification.oracle import second_opinion
 from tflite2x.verification.running import Batch, make_batches, run_batches
@@ -181,6 +182,7 @@ class VerifySession:
         except Tflite2xError as error:
             verdict.passed = False
             verdict.reason = f"the model does not run any more: {error}"
+            self._explain_crash(step, before_batches, error, verdict)
             return verdict
         if self.config.oracle is not None:
             verdict.notes.append(f"after: {second_opinion(step.after, self.batches, outputs)}")
@@ -206,6 +208,24 @@ class VerifySession:
         if not verdict.passed and guilty >= 0:
             self._explain(step, before_batches, trails, outputs, guilty, verdict)
         return verdict
+
+    def _explain_crash(self, step: Step, before: list[Batch], error: Tflite2xError, verdict: Verdict) -> None:
+        """Find the first tensor that differs in front of the operator that fails, or else name that one."""
+        tensors = {**step.tensors, **successors(step)}
+        for old, now in zip(before, self.batches, strict=True):
+            part = until_failure(step.after, now, error) if self.search and old.count == now.count else None
+            if part is None:
+                continue
+            model, batch, originals = part
+            pairs = {t: tensors[original] for t, original in originals.items() if original in tensors}
+            picked = slice(0, TRACED)
+            shorter = [Batch(b.graph, [a[picked] for a in b.inputs], b.resize) for b in (old, batch)]
+            self.failure = Failure(step, (step.before, shorter[0]), (model, shorter[1]), pairs, self.config.rounding)
+            verdict.first = first_difference(
+                (step.before, shorter[0]), (model, shorter[1]), pairs, rounding=self.config.rounding
+            )
+            verdict.places = bisect(step, self.config)
+            return
 
     def _explain(
         self, step: Step, before: list[Batch], trails: list[Trail], outputs: list[list[Array]], i: int, verdict: Verdict
