@@ -179,9 +179,7 @@ def show(rows: list[dict[str, Any]], skipped: collections.Counter[str]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--samples", type=int, default=100_000, help="random inputs (a hundredth for known weights)"
-    )
+    parser.add_argument("--samples", type=int, default=100_000, help="random inputs (a hundredth for known weights)")
     parser.add_argument("--outputs", type=int, default=1 << 62, help="at most so many sampled outputs per layer")
     parser.add_argument("--rounding", choices=["single", "double"], default="single")
     parser.add_argument("--json", type=Path, help="also write the rows here")
