@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,6 +13,9 @@ import tflite2x
 from tests.ir.object_api import differences, read
 from tests.ir.random_graphs import BINARY, UNARY, graphs
 from tflite2x.errors import GraphError
+
+#: Edit sequences; more with TFLITE2X_EXAMPLES for long runs.
+EXAMPLES = int(os.environ.get("TFLITE2X_EXAMPLES", "150"))
 
 
 @given(graphs())
@@ -102,7 +106,7 @@ def state(model: tflite2x.Model) -> list[Any]:
 
 
 @given(graphs(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_edits_keep_every_invariant(model: tflite2x.Model, data: Any) -> None:
     for _ in range(data.draw(st.integers(1, 8))):
         before = state(model)

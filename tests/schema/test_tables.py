@@ -81,7 +81,9 @@ def test_slots_and_defaults_agree_with_the_tflite_package(cls: type[Table]) -> N
             assert accessor() == default, field
         checked += 1
     known = [n for n in vars(theirs) if re.fullmatch(r"[A-Z]\w*", n) and not re.search(r"(AsNumpy|Length|IsNone)$", n)]
-    known = [n for n in known if n != "Init" and not n.startswith("GetRootAs") and not n.endswith("BufferHasIdentifier")]
+    known = [
+        n for n in known if n != "Init" and not n.startswith("GetRootAs") and not n.endswith("BufferHasIdentifier")
+    ]
     assert checked == len(known), f"{cls.__name__} of {module.__name__} has {known}"
 
 
