@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 
 import tflite2x  # noqa: E402
 from tests.explain.planted import OPERATORS, PLANTS  # noqa: E402
-from tests.explain.planted_models import Case, Outcome, places, planted, random_case  # noqa: E402
+from tests.explain.planted_models import Case, Outcome, all_matter, places, planted, random_case  # noqa: E402
 from tflite2x.explain.diagnose import diagnose  # noqa: E402
 
 _NETWORKS = {"mlp_uint8": "digits", "cnn_int8": "digits", "dscnn_int8": "digits", "logistic_int8": "digits",
@@ -123,9 +123,8 @@ def _pairs(count: int, seed: int) -> Iterator[Outcome]:
     while done < count:
         plants = frozenset(choices[rng.integers(len(choices))])
         case = random_case(rng, str(rng.choice(kinds)))
-        parts = [planted(case, frozenset((p,))) for p in plants]
-        if any(p is None for p in parts):
-            continue  # one of them changes nothing here
+        if not all_matter(case, plants):
+            continue
         outcome = planted(case, plants)
         if outcome is not None:
             done += 1

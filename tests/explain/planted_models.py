@@ -159,6 +159,16 @@ def planted(case: Case, plants: frozenset[str], *, output_only: bool = False) ->
     return judge(case, plants, diagnose(case.model, [case.x], arrays))
 
 
+def all_matter(case: Case, plants: frozenset[str]) -> bool:
+    """Whether every one of several mistakes changes the result of the others: what is hidden cannot be found."""
+    op = case.model.main.operators[case.operator]
+    try:
+        together = compute(op, case.x, plants)
+        return all(not np.array_equal(together, compute(op, case.x, plants - {p})) for p in plants)
+    except NotPossible:
+        return False
+
+
 def judge(case: Case, plants: frozenset[str], diagnosis: Diagnosis) -> Outcome:
     """Compare what was planted with what was named."""
     first = diagnosis.first

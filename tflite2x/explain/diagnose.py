@@ -12,6 +12,7 @@ import numpy as np
 from tflite2x.errors import InputError
 from tflite2x.explain.diagnosis.arrays import patterns
 from tflite2x.explain.diagnosis.matching import fit_shape, match_arrays, permutations
+from tflite2x.explain.diagnosis.recipe import EXACT
 from tflite2x.explain.diagnosis.search import Explanation, Search, Verdict
 from tflite2x.explain.diagnosis.segment import EVERYWHERE, Segment
 from tflite2x.interpreter.kernel import Array, Rounding
@@ -272,7 +273,9 @@ class _Walk:
             if general.named:
                 return dataclasses.replace(general, between=self._between(ops), tried=verdict.tried)
         note = ""
-        if far:
+        if search.base != EXACT and not verdict.unrounded:
+            note = "your values are not rounded: compared with the exact ones before the rounding"
+        elif far:
             note = f"{len(far)} operators further back were not tried; give tensors in between"
         elif verdict.certainty == "none" and len(ops) > 1:
             note = "the mistake may be in any of these operators: give the tensors in between"
@@ -314,7 +317,14 @@ class _Walk:
 def _named(segment: Segment, verdict: Verdict) -> tuple[Named, ...]:
     result = []
     for explanation in verdict.explanations:
-        ways = [e for e in verdict.same if e.keys == explanation.keys]
+        # Further ways, not the same ones at further places.
+        said = {tuple(g.mistake for g in explanation.guesses)}
+        ways = []
+        for other in verdict.same:
+            what = tuple(g.mistake for g in other.guesses)
+            if other.keys == explanation.keys and what not in said:
+                said.add(what)
+                ways.append(other)
         result.append(
             Named(
                 mistakes=explanation.keys,
@@ -342,11 +352,11 @@ def _titles(segment: Segment, explanation: Explanation) -> tuple[str, ...]:
 
 def _examples(segment: Segment, search: Search, verdict: Verdict) -> tuple[Example, ...]:
     """Choose values that differ, the most telling ones first, and compute them both ways."""
-    mine, expected = search.mine.reshape(-1), search.expected.reshape(-1)
+    base = EXACT if verdict.unrounded else search.base
+    right = segment.expected.astype(np.float64) if verdict.unrounded else search.expected
+    mine, expected = search.mine.reshape(-1), right.reshape(-1)
     gap = np.abs(mine - expected)
-    chosen = np.flatnonzero(~search.equal.reshape(-1))
-    if not chosen.size:
-        chosen = np.arange(mine.size)
+    chosen = np.flatnonzero(gap > 0 if verdict.unrounded else ~search.equal.reshape(-1))
     guesses = verdict.explanations[0].guesses if verdict.explanations else ()
     if guesses:
         values = segment.evaluate(guesses, search.base)
@@ -359,7 +369,7 @@ def _examples(segment: Segment, search: Search, verdict: Verdict) -> tuple[Examp
     ordered = [*order[np.sort(firsts)], *order]
     picked = np.array(list(dict.fromkeys(int(i) for i in ordered))[:_SHOWN])
     picked.sort()
-    exact = segment.steps((), picked, search.base)
+    exact = segment.steps((), picked, base)
     wrong = segment.steps(guesses, picked, search.base) if guesses else {}
     shape = search.mine.shape
     examples = []

@@ -42,7 +42,8 @@ def _finding(finding: Finding, first: bool) -> str:
     what = "the arrays" if finding.index is None else f"tensor {finding.index} {printable(finding.tensor, _NAME_WIDTH)}"
     lines = [f"{head}: {what} {list(finding.shape)}" + (f", {finding.operator}" if finding.operator else "")]
     if finding.between:
-        lines.append(f"  values in between were not given; also possible: {', '.join(finding.between)}")
+        more = f" and {len(finding.between) - 3} more" if len(finding.between) > 3 else ""
+        lines.append(f"  not given: the results of {', '.join(finding.between[:3])}{more}")
     if finding.certainty != "shape" and finding.differing:
         lines.append(
             f"  {finding.differing:,} of {finding.values:,} values differ, by up to {_number(finding.largest)}"

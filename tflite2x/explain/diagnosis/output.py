@@ -159,4 +159,4 @@ def fixed_point(total: Array, multiplier: Array, mode: str) -> Array:
     result = requantize(whole, mantissa, shift, "single" if mode == "single" else "double").astype(np.float64)
     # Only wrong multipliers lead beyond int32, and only some languages wrap around there.
     real = total * multiplier
-    return np.where(np.abs(real) >= _LIMIT, np.rint(real), result)
+    return np.where(np.abs(real) >= _LIMIT / 8, np.rint(real), result)

@@ -65,6 +65,7 @@ class Verdict:
         bits: Evidence in bits.
         tried: Number of combinations tried.
         base: Recipe of the last operator that everything is compared with: not exact where values are not rounded.
+        unrounded: That the values are not rounded is all that is wrong with them.
     """
 
     certainty: str
@@ -75,6 +76,7 @@ class Verdict:
     bits: float
     tried: int
     base: Recipe = EXACT
+    unrounded: bool = False
 
 
 class Search:
@@ -321,8 +323,9 @@ class Search:
 
         mistake = next(m for m in MISTAKES if m.key == "not rounded")
         guess = Guess(len(self.segment.ops) - 1, mistake)
-        explanation = Explanation((guess,), self.mine.size, self.mine.size, 0)
-        return dataclasses.replace(self._result("certain", [explanation], [], 64.0), differing=self.mine.size)
+        changed = int(np.count_nonzero(self.mine != self.segment.expected))
+        explanation = Explanation((guess,), self.mine.size, changed, 0)
+        return dataclasses.replace(self._result("certain", [explanation], [], 64.0), differing=changed, unrounded=True)
 
     def _result(
         self, certainty: str, explanations: Sequence[Explanation], same: Sequence[Explanation], bits: float
