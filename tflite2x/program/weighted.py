@@ -31,7 +31,8 @@ def _weighted(work: Work, q: Quantized, matrix: Array, bias: Array | None, *, re
     folded = effective_bias(q, matrix, bias)
     reach = _reach(matrix, folded, x.dtype.name)
     bound = np.abs(reach).max(axis=0)
-    if not q.wide and np.any(bound >= 1 << 31):
+    wide = q.wide and not real  # with a float64 multiplier, sums that fit are kept in int32
+    if not wide and np.any(bound >= 1 << 31):
         raise work.ctx.unsupported(
             f"an accumulator can reach {int(bound.max())}, which int32 does not hold", "Its wrap-around is not printed."
         )
@@ -41,7 +42,7 @@ def _weighted(work: Work, q: Quantized, matrix: Array, bias: Array | None, *, re
     raw = np.zeros(units, np.int64) if bias is None else bias.reshape(-1)
     return {
         "weights": work.const("weights", work.constant(1, "the weights"), _scale_note(work, 1)),
-        "bias": work.const("bias", raw, "scale = input scale * weight scale", np.int64 if q.wide else np.int32),
+        "bias": work.const("bias", raw, "scale = input scale * weight scale", np.int64 if wide else np.int32),
         "mantissa": work.const("mantissa", mantissa, dtype=np.int64 if rescaling == "real" else np.int32),
         "shift": work.const("shift", shift, dtype=np.int32),
         "x_zero": q.input_zero_point,
