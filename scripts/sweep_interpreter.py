@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("--rounding", default="single", choices=("single", "double"))
     parser.add_argument("--timeout", type=float, default=300, help="seconds per model")
     parser.add_argument("--isolate", action="store_true", help="feed every operator with LiteRT's values")
+    parser.add_argument("--batch", type=int, default=0, help="also compare a batch of so many samples with single runs")
     parser.add_argument("--all", action="store_true", help="also print the rows that are ok")
     parser.add_argument("--json", help="write all rows to this file")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -115,6 +116,10 @@ def summarize(rows: list[dict[str, Any]]) -> int:
     floats = sorted(row["float"] for row in rows if row["status"] == "ok" and row.get("float"))
     if floats:
         print(f"float outputs of models that are ok: median {floats[len(floats) // 2]:.1e}, worst {floats[-1]:.1e}")
+    batches = [row["batch"] for row in rows if "batch" in row]
+    if batches:
+        equal = sum(difference == 0 for difference in batches)
+        print(f"batches: {equal} of {len(batches)} equal single runs bit for bit, worst difference {max(batches):.1e}")
     isolated: dict[str, float] = {}
     for row in rows:
         for op, value in row.get("isolated", {}).items():
@@ -131,6 +136,7 @@ class Worker:
         command = [sys.executable, __file__, "--worker", "--seed", str(args.seed), "--tolerance", str(args.tolerance)]
         command += ["--rounding", args.rounding]
         command += ["--isolate"] if args.isolate else []
+        command += ["--batch", str(args.batch)]
         self.timeout = args.timeout
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -218,6 +224,8 @@ def compare(path: str, args: argparse.Namespace, say: Any) -> dict[str, Any]:
             judge(model, trace, want, row, args.tolerance, number)
         if args.isolate:
             row["isolated"] = isolate(model, runs[0], expected[0], args.rounding)
+        if args.batch:
+            check_batch(interpreter, runs[0], rng, args, row)
     except Tflite2xError as error:
         row = {
             "status": "refused",
@@ -226,6 +234,24 @@ def compare(path: str, args: argparse.Namespace, say: Any) -> dict[str, Any]:
         }
     row["seconds"] = time.perf_counter() - started
     return row
+
+
+def check_batch(interpreter: Any, first: list[Any], rng: Any, args: argparse.Namespace, row: dict[str, Any]) -> None:
+    """Compare one batch with single runs that start from the same state."""
+    import numpy as np
+
+    samples = [first] + [[rng.permuted(v.reshape(-1)).reshape(v.shape) for v in first] for _ in range(args.batch - 1)]
+    if not first:
+        return
+    interpreter.reset()
+    together = interpreter.run_batch([np.stack(column) for column in zip(*samples, strict=True)])
+    for i, sample in enumerate(samples):
+        interpreter.reset()
+        for output, single in zip(together, interpreter.run(sample), strict=True):
+            difference = distance(output[i], single)
+            row["batch"] = max(row.get("batch", 0.0), difference)
+            if row["status"] == "ok" and not difference <= (args.tolerance if np_kind(single) in "fc" else 0):
+                row.update(status="batch", op="run_batch", detail=f"sample {i} of a batch differs by {difference:.3g}")
 
 
 def repair(model: Any) -> bytes:

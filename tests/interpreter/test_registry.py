@@ -6,6 +6,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+import pytest
+
+import tflite2x
 from tflite2x.interpreter import kernels
 from tflite2x.interpreter.registry import BUILTIN_KERNELS, all_kernels, builtin_kernel
 from tflite2x.interpreter.table import KERNEL_TABLE
@@ -41,6 +44,18 @@ def test_every_kernel_says_types_and_verification():
         assert kernel.types, name
         assert kernel.verified, name
         assert kernel.prepare.__doc__ or kernel.prepare.__module__, name
+
+
+def test_litert_has_no_builtin_operator_that_is_missing_here():
+    module = pytest.importorskip("ai_edge_litert.interpreter")
+    for name in sorted(set(BuiltinOperator.__members__) - set(KERNEL_TABLE) - {"CUSTOM"}):
+        model = tflite2x.Model.new()
+        x = model.main.add_input("x", (2,), "float32")
+        y = model.main.add_tensor("y", (2,), "float32")
+        model.main.add_operator(name, [x], [y])
+        model.main.set_outputs([y])
+        with pytest.raises(ValueError, match="Didn't find op for builtin opcode"):
+            module.Interpreter(model_content=tflite2x.dumps(model))
 
 
 def test_names_without_kernel():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
@@ -157,7 +157,16 @@ class Plan:
         self.stateless &= not self._variables
         self._plan_releases()
 
-    def _add(self, op, slots, spec, known, specs, session) -> None:  # type: ignore[no-untyped-def]
+    def _add(
+        self,
+        op: Operator,
+        slots: dict[Tensor, int],
+        spec: Callable[[Tensor], TensorSpec],
+        known: set[int],
+        specs: dict[int, TensorSpec],
+        session: Session,
+    ) -> None:
+        """Prepare one operator; compute it now if its outputs are constant."""
         kernel = find_kernel(op)
         inputs = [_ABSENT if t is None else slots[t] for t in op.inputs]
         input_specs = tuple(None if t is None else spec(t) for t in op.inputs)

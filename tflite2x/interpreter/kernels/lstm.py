@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,25 +35,16 @@ def _cell(ctx: KernelContext, layout: Layout, *, time_major: bool = True) -> Mak
         make = FloatCell
     elif x == TensorType.FLOAT32 and weights in (TensorType.INT8, TensorType.UINT8):
         asymmetric = bool(ctx.options.asymmetric_quantize_inputs)
-
-        def make(p):  # type: ignore[no-untyped-def]
-            return FloatCell(p, hybrid=True, asymmetric=asymmetric)
-
+        make = functools.partial(FloatCell, hybrid=True, asymmetric=asymmetric)
     elif x == TensorType.INT8 and weights == TensorType.INT8 and layout is FULL:
         if len(ctx.intermediates) == 12:
             if ctx.name != "LSTM":
                 raise ctx.unsupported("12 intermediate tensors (8-bit gates) are for LSTM only")
-
-            def make(p):  # type: ignore[no-untyped-def]
-                return Integer8Cell(p, ctx)
-
+            make = functools.partial(Integer8Cell, ctx=ctx)
         else:
             layer_norm = ctx.optional(layout.norm[FORGET]) is not None
             scales = scales_of(ctx, layout.output_state, layout.cell_state, layer_norm=layer_norm)
-
-            def make(p):  # type: ignore[no-untyped-def]
-                return IntegerCell(p, scales, rows_together=time_major)
-
+            make = functools.partial(IntegerCell, s=scales, rows_together=time_major)
     else:
         raise ctx.unsupported(f"input {x.name} with weights {weights.name}")
     ready: list[tuple[object, Cell]] = []

@@ -8,7 +8,7 @@ kernel, its product comes from ruy, whose second rounding is half up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from tflite2x.interpreter.recurrent.cells import sigmoid
 from tflite2x.interpreter.recurrent.gemmlowp16 import logistic_table, tanh_table
 from tflite2x.schema.enums import TensorType
 
+#: Joined inputs, weights, bias, state -> new activation, new state, gates.
+Step = Callable[[Array, Array, Array, Array], tuple[Array, Array, Array]]
 _ACTIVATION, _WEIGHTS, _BIAS, _STATE = 1, 2, 3, 4
 _FLOAT = (TensorType.FLOAT32,) * 5
 _QUANTIZED = (TensorType.UINT8, TensorType.UINT8, TensorType.UINT8, TensorType.INT32, TensorType.INT16)
@@ -35,6 +37,7 @@ def prepare_basic(ctx: KernelContext) -> Run:
     if len(ctx.inputs) != 5 or len(ctx.outputs) != 4:
         raise ctx.unsupported(f"{len(ctx.inputs)} inputs and {len(ctx.outputs)} outputs; a basic LSTM has 5 and 4")
     types = tuple(ctx.input(i).type for i in range(5))
+    compute: Step
     if types == _FLOAT:
         compute = _float
     elif types == _QUANTIZED:
@@ -65,7 +68,7 @@ def _float(joined: Array, weights: Array, bias: Array, state: Array) -> tuple[Ar
     return sigmoid(leave) * np.tanh(new_state), new_state, gates
 
 
-def _quantized(ctx: KernelContext):  # type: ignore[no-untyped-def]
+def _quantized(ctx: KernelContext) -> Step:
     """Return the 8-bit step: gates are Q3.12, the state Q4.11, activations uint8 with zero point 128."""
     state_bits = 15 + math.log2(ctx.outputs[1].s)
     if state_bits != 4:
