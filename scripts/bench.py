@@ -214,20 +214,20 @@ def logistic(count: int) -> dict[str, float]:
     images = np.resize(images, (count, *images.shape[1:])).astype(np.float32)[:, None]
     model = tflite2x.load(path)
     engine = tflite2x.Interpreter(model)
-    start = time.perf_counter()
+    start = time.process_time()
     engine.run([images[0]])
-    prepared = time.perf_counter() - start
-    start = time.perf_counter()
+    prepared = time.process_time() - start
+    start = time.process_time()
     ours = engine.run_batch([images])[0].reshape(count, -1).argmax(axis=1)
-    seconds = {"preparing": prepared, "ours": time.perf_counter() - start}
+    seconds = {"preparing": prepared, "ours": time.process_time() - start}
     image = np.empty_like(images[0])
     run = litert(str(path), "BUILTIN_REF", [image])
-    start = time.perf_counter()
+    start = time.process_time()
     theirs = np.empty(count, np.int64)
     for i in range(count):
         image[...] = images[i]
         theirs[i] = np.argmax(run()[0])  # type: ignore[index]
-    seconds["LiteRT loop"] = time.perf_counter() - start
+    seconds["LiteRT loop"] = time.process_time() - start
     assert np.array_equal(ours, theirs), "the classes differ"
     print(f"logistic regression, {count} images: " + ", ".join(f"{k} {v:.3f} s" for k, v in seconds.items()))
     return seconds
