@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tflite2x.export.c_kernels import KERNELS, helper_text
@@ -12,6 +13,8 @@ from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import one_line
 from tflite2x.program.steps import Step
 
+#: C99 has names for them in math.h only, which this code does without.
+_NOT_FINITE = {"inf": "(1.0f / 0.0f)", "-inf": "(-1.0f / 0.0f)", "nan": "(0.0f / 0.0f)"}
 _TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t"}
 
 
@@ -39,16 +42,18 @@ def numbers(const: Const) -> str:
     """Return the elements of an array as C constants."""
     flat = const.data.reshape(-1)
     if const.dtype == "float32":
-        return rows_of_numbers(f"{float32_text(v)}f" for v in flat.tolist())
+        return rows_of_numbers(
+            f"{float32_text(v)}f" if math.isfinite(v) else _NOT_FINITE[str(v)] for v in flat.tolist()
+        )
     if const.dtype == "bool":
         flat = flat.astype("uint8")
     return rows_of_numbers([integer(v, const.dtype) for v in flat.tolist()])
 
 
 def integer(value: int, dtype: str = "int32") -> str:
-    """Return an integer constant; the lowest int32 has no literal in C."""
-    if value == -(1 << 31):
-        return "INT32_MIN"
+    """Return an integer constant; the lowest int32 and int64 have no literal in C."""
+    if value in (-(1 << 31), -(1 << 63)):
+        return "INT32_MIN" if value == -(1 << 31) else "INT64_MIN"
     return f"INT64_C({value})" if dtype == "int64" else str(value)
 
 

@@ -12,7 +12,7 @@ from tflite2x.errors import UnsupportedError
 from tflite2x.export import c, rust
 from tflite2x.export.writing import Source
 from tflite2x.interpreter.specs import constant_value, tensor_spec
-from tflite2x.program.numpy_code import array_code, module_code, one_line
+from tflite2x.program.numpy_code import module_code, one_line
 from tflite2x.program.values import Const, Names, identifier
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def collect(model: Model) -> list[Const]:
                 continue
             seen.add(tensor)
             value = constant_value(tensor) if tensor.producer is None and not tensor.is_input else None
+            if value is not None and value.size == 0:
+                continue  # C has no empty arrays
             if value is not None and value.dtype.name not in _TYPES:
                 problems.append(f"{tensor.where}: {tensor.dtype.name}")
                 continue
@@ -54,7 +56,7 @@ def collect(model: Model) -> list[Const]:
     if problems:
         listing = "".join(f"\n  {p}" for p in problems)
         raise UnsupportedError(
-            f"{len(problems)} constants have types that cannot be written:{listing}\n", where=str(model.path or "")
+            f"{len(problems)} constants have types that cannot be written:{listing}", where=str(model.path or "")
         )
     return found
 
@@ -90,8 +92,6 @@ def files(model: Model, lang: str, name: str, source: Source) -> dict[str, bytes
     constants = collect(model)
     head = [f"Parameters of {one_line(source.model)} (sha256 {source.sha256}), written by tflite2x {__version__}."]
     if lang == "numpy":
-        arrays = [array_code(k) for k in constants]
-        del arrays
         return {f"{name}_arrays.py": module_code('"""' + head[0] + '"""\n', constants, set(), "").encode()}
     if lang == "rust":
         return {f"{name}_arrays.rs": (rust.data_head(head) + "\n" + "\n".join(map(rust.array, constants))).encode()}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tflite2x.export.rust_kernels import KERNELS, helper_text
@@ -12,6 +13,7 @@ from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import one_line
 from tflite2x.program.steps import Step
 
+_NOT_FINITE = {"inf": "f32::INFINITY", "-inf": "f32::NEG_INFINITY", "nan": "f32::NAN"}
 _TYPES = {"float32": "f32", "float64": "f64", "bool": "u8"}
 
 
@@ -24,7 +26,7 @@ def array(const: Const) -> str:
     """Return the definition of a constant array."""
     flat = const.data.reshape(-1)
     if const.dtype == "float32":
-        numbers = rows_of_numbers(float32_text(v) for v in flat.tolist())
+        numbers = rows_of_numbers(float32_text(v) if math.isfinite(v) else _NOT_FINITE[str(v)] for v in flat.tolist())
     else:
         numbers = rows_of_numbers(str(int(v)) for v in flat.tolist())
     note = f"{const.dtype} {list(const.shape)}" + (f": {const.note}" if const.note else "")

@@ -283,7 +283,7 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
     if problems:
         listing = "".join(f"\n  {p}" for p in problems)
         raise UnsupportedError(
-            f"{len(problems)} of {len(graph.operators)} operators have no integer form:{listing}\n",
+            f"{len(problems)} of {len(graph.operators)} operators have no integer form:{listing}",
             where=str(model.path or ""),
             hint="Nothing was written. A float model must be quantized first; `tflite2x explain` shows operators.",
         )

@@ -24,7 +24,7 @@ def array_code(const: Const) -> tuple[str, bool]:
     data = np.ascontiguousarray(const.data)
     note = f"{data.dtype} {list(data.shape)}" + (f": {const.note}" if const.note else "")
     comment = f"# {one_line(note)}\n"
-    if data.size <= READABLE:
+    if data.size <= READABLE and bool(np.all(np.isfinite(data))):
         numbers = textwrap.fill(str(data.tolist()), 116, initial_indent="    ", subsequent_indent="    ")
         return f"{comment}{const.name} = np.array(\n{numbers},\n    np.{data.dtype.name})\n", False
     packed = zlib.compress(data.astype(data.dtype.newbyteorder("<")).tobytes(), 9)

@@ -69,6 +69,10 @@ class Const:
         return int(self.data.size)
 
 
+#: Generated functions are named after their types.
+_LIKE_FUNCTION = re.compile(r"_(u?int\d+|float\d+|params|run)$")
+
+
 class Names:
     """Hands out identifiers that are valid in C, Rust and Python and differ from each other."""
 
@@ -78,6 +82,8 @@ class Names:
     def __call__(self, wish: str) -> str:
         """Return ``wish`` as an unused identifier."""
         base = identifier(wish)
+        if _LIKE_FUNCTION.search(base):
+            base += "_"
         name, count = base, 2
         while name in self._taken:
             name, count = f"{base}_{count}", count + 1
@@ -94,7 +100,7 @@ _RESERVED = _words("""
     auto char const default double enum extern float goto int long register short signed sizeof static struct switch
     typedef union unsigned void volatile restrict inline as box crate dyn fn impl let loop match mod move mut priv pub
     ref self super trait type typeof unsafe unsized use virtual where yield abstract become final macro override try
-    gen input output
+    gen input output std core alloc test proc_macro
 """)
 #: Names that generated code uses itself.
 _USED = _words("""
