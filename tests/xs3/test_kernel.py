@@ -6,7 +6,7 @@ import pytest
 
 from tests.xs3.golden import cases
 from tflite2x.errors import InputError
-from tflite2x.xs3.kernel import Accumulator, accumulator_range, fully_connected_8, fully_connected_16
+from tflite2x.xs3.kernel import Accumulator, accumulator_range, fully_connected_8, fully_connected_16, requantize
 from tflite2x.xs3.layout import Parameters, pack, unpack
 
 KERNEL_CASES = list(cases("xc_fc_kernel"))
@@ -90,3 +90,20 @@ def test_values_that_do_not_fit_are_not_packed():
     zero = np.zeros(3, np.int64)
     with pytest.raises(InputError, match="scale of channel 1 is 32768"):
         pack(Parameters(zero, zero, np.array([0, 32768, 0]), zero, zero, zero))
+
+
+def test_float64_gives_the_integers_of_the_definition_also_beyond_the_domain():
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        channels, columns = 48, int(rng.integers(1, 200))
+        w = rng.integers(-128, 128, (channels, columns)).astype(np.int8)
+        x = rng.choice([-128, -1, 0, 1, 127], (40, columns)).astype(np.int8)
+        ends = np.array([-(2**31), -(2**31) + 1, -1, 0, 2**31 - 1])
+        numbers = rng.integers(-32768, 32768, (3, channels))
+        p = Parameters(
+            rng.choice(ends, channels), rng.integers(0, 32, channels), *numbers, rng.integers(0, 32, channels)
+        )
+        acc = np.clip(Accumulator(w)(x) + p.bias, -(2**31) + 1, 2**31 - 1)
+        bso = pack(p)
+        np.testing.assert_array_equal(fully_connected_8(x, w, bso), requantize(acc, p))
+        np.testing.assert_array_equal(fully_connected_16(x, w, bso), requantize(acc, p, -32767, 32767))
