@@ -68,6 +68,7 @@ class RemoveIdentities(PatternPass):
             return
         if "transposes" in m.bound:
             first, second = np.asarray(m.one.data), np.asarray(m.two.data)
+            m.require(first.shape == second.shape == (len(x.shape),), "a permutation has another length")
             order = first[second]
             m.require(np.array_equal(order, np.arange(len(order))), f"together they transpose by {order.tolist()}")
         m.require(x.dtype == y.dtype, f"it makes {describe_type(y)} from {describe_type(x)}")
@@ -100,6 +101,11 @@ def something(kind: str, others: tuple[Tensor | None, ...], options: Any, x: Ten
     if any(t is not None and a is None for t, a in zip(others, constants, strict=True)):
         return f"{kind} depends on values that are computed"
     values = [np.asarray(a) for a in constants if a is not None]
+    rank = len(x.shape)
+    shapes = {"TRANSPOSE": [(rank,)], "SLICE": [(rank,)] * 2, "STRIDED_SLICE": [(rank,)] * 3}
+    wanted_shapes = shapes.get(kind, [(rank, 2)] if "PAD" in kind else [])
+    if [v.shape for v in values[: len(wanted_shapes)]] != wanted_shapes:
+        return f"its constants have shapes {[list(v.shape) for v in values]}, for {rank} dimensions"
     if kind == "RESHAPE":
         wanted = values[0] if values else np.asarray(options.new_shape if options is not None else ())
         # With a dynamic input the shape given must follow it.

@@ -165,3 +165,12 @@ def test_deterministic() -> None:
         Pipeline.parse("strip-float-io,cleanup").run(model)
         results.append(tflite2x.dumps(model))
     assert results[0] == results[1]
+
+
+def test_a_pass_that_fails_is_an_error_of_the_pass() -> None:
+    class Crashes(Describe):
+        def run(self, model: Model) -> PassResult:
+            raise IndexError("list index out of range")
+
+    with pytest.raises(PassError, match="pass test-describe: the pass failed on this model: IndexError: list index"):
+        Pipeline([Crashes()]).run(chain())

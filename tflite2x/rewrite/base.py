@@ -72,7 +72,14 @@ class Pass(ABC):
         """
         with sites.named(model):
             self.requires(model)
-            result = self.run(model)
+            try:
+                result = self.run(model)
+            except Tflite2xError:
+                raise
+            except Exception as error:
+                raise self.error(
+                    f"the pass failed on this model: {type(error).__name__}: {error}", hint="This is a bug of the pass."
+                ) from error
         if not isinstance(result, PassResult):
             raise self.error(f"run() returned {type(result).__name__} instead of a PassResult")
         if result.modified:
