@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import os
-
-# One BLAS thread per worker: the suite runs on machines with two cores, and thread pools fight over them.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 from pathlib import Path
 
 import pytest
+
+# One BLAS thread per worker: the suite runs on machines with two cores, and thread pools fight over them. pytest loads
+# this file before any test imports NumPy, which reads these when it is imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 MODELS = Path(__file__).parent.parent / "models"
 

@@ -11,8 +11,10 @@ from tests.oracle import litert_run
 from tflite2x.interpreter.float_gemm import product_in_order
 from tflite2x.schema.tables import Conv2DOptions, FullyConnectedOptions
 
+SHAPES = [(1, 784, 10), (3, 600, 1), (49, 700, 256), (2, 5, 7), (0, 5, 3)]
 
-@pytest.mark.parametrize(("rows", "depth", "columns"), [(1, 784, 10), (3, 600, 1), (49, 700, 256), (2, 5, 7), (0, 5, 3)])
+
+@pytest.mark.parametrize(("rows", "depth", "columns"), SHAPES)
 def test_products_are_added_one_after_the_other(rows: int, depth: int, columns: int) -> None:
     rng = np.random.default_rng(depth)
     x, w = rng.normal(size=(rows, depth)).astype(np.float32), rng.normal(size=(depth, columns)).astype(np.float32)
