@@ -93,8 +93,8 @@ def random_case(rng: np.random.Generator, kind: str) -> Case:
         g.set_outputs([y])
         return Case(model, values, 0, kind)
     if kind == "FULLY_CONNECTED":
-        values = values.reshape(-1)[:144].reshape(3, 48)
-        shape, outputs, axis = (16, 48), 16, 0
+        values = values.reshape(9, 42)
+        shape, outputs, axis = (16, 42), 16, 0
     elif kind == "CONV_2D":
         shape, outputs, axis = (10, 3, 3, 6), 10, 0
     else:
@@ -113,15 +113,13 @@ def random_case(rng: np.random.Generator, kind: str) -> Case:
     bias = g.add_constant("b", b, scale=bias_scale, zero_point=[0] * len(s_w)) if rng.random() < 0.9 else None
     options: Any
     if kind == "FULLY_CONNECTED":
-        options, y_shape = FullyConnectedOptions(fused_activation_function=activation), (3, outputs)
+        options, y_shape = FullyConnectedOptions(fused_activation_function=activation), (9, outputs)
     else:
         stride, padding = int(rng.integers(1, 3)), int(rng.choice([0, 0, 1]))
         sizes = [-(-n // stride) if padding == 0 else (n - 3) // stride + 1 for n in (9, 7)]
         y_shape = (1, *sizes, outputs)
         common = {"padding": padding, "stride_w": stride, "stride_h": stride, "fused_activation_function": activation}
-        options = (
-            Conv2DOptions(**common) if kind == "CONV_2D" else DepthwiseConv2DOptions(**common, depth_multiplier=2)
-        )
+        options = Conv2DOptions(**common) if kind == "CONV_2D" else DepthwiseConv2DOptions(**common, depth_multiplier=2)
     y = g.add_tensor("y", y_shape, "int8", scale=s_y, zero_point=z_y)
     g.add_operator(kind, [x, weights, bias], [y], options)
     g.set_outputs([y])

@@ -122,9 +122,7 @@ def _other(
     return run(other, _converted(arrays, reals, model, other, batch), batched=batch, rounding=rounding.value)
 
 
-def _converted(
-    arrays: list[Array], reals: list[Array] | None, model: Model, other: Model, batch: bool
-) -> list[Array]:
+def _converted(arrays: list[Array], reals: list[Array] | None, model: Model, other: Model, batch: bool) -> list[Array]:
     """Give the same real inputs to another model, in the types that it wants."""
     from tflite2x.cli.arrays import dequantize, fit_type, quantize
     from tflite2x.errors import InputError

@@ -82,6 +82,7 @@ class Finding:
         largest: The largest difference.
         certainty: ``certain``, ``likely``, ``ambiguous``, ``partial``, ``none`` or ``shape``.
         named: The explanations.
+        common: Names that all complete explanations have in common, where there are several.
         examples: A few values side by side.
         tried: Number of combinations that were tried.
         note: What else is to be said.
@@ -100,6 +101,7 @@ class Finding:
     examples: tuple[Example, ...]
     tried: int = 0
     note: str = ""
+    common: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,7 +294,8 @@ class _Walk:
             named=_named(segment, verdict),
             examples=_examples(segment, search, verdict),
             tried=verdict.tried,
-            note=note,
+            note=note or _rest(segment, search, verdict),
+            common=_common(verdict),
         )
 
     @staticmethod
@@ -312,6 +315,26 @@ class _Walk:
     def _other_shape(self, tensor: Tensor) -> Finding:
         where = "" if tensor.producer is None else tensor.producer.where
         return _shape_finding(self.exact[tensor], self.mine[tensor], tensor.name or "", tensor.index, where, ())
+
+
+def _common(verdict: Verdict) -> tuple[str, ...]:
+    """Return the names that every complete explanation has, such as a mistake beside several kinds of rounding."""
+    if verdict.certainty != "ambiguous":
+        return ()
+    return tuple(sorted(set.intersection(*(set(e.keys) for e in verdict.explanations))))
+
+
+def _rest(segment: Segment, search: Search, verdict: Verdict) -> str:
+    """Say what an incomplete explanation leaves over."""
+    if verdict.certainty != "partial":
+        return ""
+    values = segment.evaluate(verdict.explanations[0].guesses, search.base)
+    if values is None or values.shape != search.mine.shape:
+        return ""
+    gap = np.abs(values - search.mine)
+    count = int(np.count_nonzero(gap > 0))
+    guess = " (another rounding?)" if gap.max() <= 1 else ""
+    return f"{count:,} values are left over, by up to {gap.max():g}{guess}"
 
 
 def _named(segment: Segment, verdict: Verdict) -> tuple[Named, ...]:

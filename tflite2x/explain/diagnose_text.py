@@ -52,6 +52,8 @@ def _finding(finding: Finding, first: bool) -> str:
         lines.append(f"  {finding.note}")
     lines.append("")
     lines.append(f"  {_HEADS[finding.certainty]}")
+    if finding.common:
+        lines.append(f"  in all of them: {' + '.join(finding.common)}")
     if finding.certainty == "none":
         lines.append(f"  {finding.tried:,} mistakes and combinations were tried")
     lines += [line for named in finding.named for line in _named(named, finding)]

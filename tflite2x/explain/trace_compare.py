@@ -70,8 +70,13 @@ class Comparison:
 
     @property
     def first(self) -> Compared | None:
-        """The first pair that differs."""
-        return next((p for p in self.pairs if p.differing), None)
+        """The first pair of tensors of one type that differs; rounding alone makes others differ."""
+        return next((p for p in self.pairs if p.differing and p.tensor.type == p.reference.type), None)
+
+    @property
+    def equal(self) -> bool:
+        """Whether all pairs are equal as real numbers."""
+        return not any(p.differing for p in self.pairs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -57,10 +57,10 @@ def render_comparison(comparison: Comparison, reference: str) -> str:
             lines.append(f"{title}: {names}" + (f" and {len(tensors) - 10} more" if len(tensors) > 10 else ""))
     first = comparison.first
     if first is None:
-        lines.append("equal in all values")
+        lines.append("equal in all values" if comparison.equal else "equal wherever the types are equal")
     else:
         by = f", computed by {first.tensor.operator} ({first.tensor.position})" if first.tensor.operator else ""
-        lines.append(f"first difference: tensor {first.tensor.index} {printable(first.tensor.name, 80)}{by}")
+        lines.append(f"first difference between tensors of one type: tensor {first.tensor.index} {printable(first.tensor.name, 80)}{by}")
     return "\n".join(lines)
 
 

@@ -96,6 +96,7 @@ def fit_shape(array: Array, expected: Array) -> Array | None:
 
     Axes of length 1 may be missing, and arrays may be flat.
     """
+
     def lengths(shape: tuple[int, ...]) -> list[int]:
         return [n for n in shape if n != 1]
 

@@ -198,9 +198,7 @@ def errors(result: LayerErrors) -> str:
     lines = [f"<p>{text(result.reference)}, on {result.samples} samples of {text(result.source)}.</p>"]
     if result.accuracy is not None:
         right, other = result.accuracy
-        lines.append(
-            f"<p>Accuracy: <b>{right:.2%}</b> of {result.samples} samples, {other:.2%} for the reference.</p>"
-        )
+        lines.append(f"<p>Accuracy: <b>{right:.2%}</b> of {result.samples} samples, {other:.2%} for the reference.</p>")
     header = ["#", "tensor", "computed by", "SNR dB", "", "largest error", "saturated"]
     return "".join(lines) + table(header, rows, (0, 3, 5, 6))
 

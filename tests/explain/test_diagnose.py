@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""diagnose names what was planted by hand-written code, says how sure it is, and says nothing where nothing fits."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import tflite2x
+from tests.explain.planted import OPERATORS, PLANTS
+from tests.explain.planted_models import Case, all_matter, planted, random_case
+from tflite2x.errors import InputError
+from tflite2x.explain.diagnose import diagnose, diagnose_arrays
+from tflite2x.explain.diagnose_text import render
+from tflite2x.schema.tables import FullyConnectedOptions
+
+EVERY_PLANT = [(kind, plant) for kind, (_, plants) in OPERATORS.items() for plant in plants]
+
+
+def test_exact_values_of_hand_written_operators_have_no_difference() -> None:
+    rng = np.random.default_rng(0)
+    for kind in OPERATORS:
+        for _ in range(3):
+            assert planted(random_case(rng, kind), frozenset()) is None, kind
+
+
+@pytest.mark.parametrize(("kind", "plant"), EVERY_PLANT)
+def test_a_planted_mistake_is_named(kind: str, plant: str) -> None:
+    rng = np.random.default_rng([7, sum(map(ord, kind + plant))])
+    for _ in range(150):
+        outcome = planted(random_case(rng, kind), frozenset((plant,)))
+        if outcome is not None:
+            break
+    else:
+        pytest.fail("the mistake changed nothing in 150 models")
+    assert outcome.named, outcome
+    assert not outcome.wrong, outcome
+
+
+@pytest.mark.parametrize(
+    "plants",
+    [
+        ("wrap", "relu at 0"), ("bias forgotten", "input zero point forgotten"),
+        ("floor", "output zero point forgotten"), ("weights flipped", "bias after the multiplier"),
+        ("pad with 0", "truncate"),
+    ],
+)  # fmt: skip
+def test_two_planted_mistakes_are_named_together(plants: tuple[str, str]) -> None:
+    rng = np.random.default_rng([8, sum(map(ord, "".join(plants)))])
+    pair = frozenset(plants)
+    for _ in range(200):
+        case = random_case(rng, "CONV_2D")
+        if all_matter(case, pair):
+            outcome = planted(case, pair)
+            assert outcome is not None
+            assert tuple(sorted(PLANTS[p] for p in plants)) in outcome.names, outcome
+            return
+    pytest.fail("the mistakes never mattered both")
+
+
+def test_noise_is_not_explained() -> None:
+    rng = np.random.default_rng(3)
+    for kind in ("FULLY_CONNECTED", "CONV_2D"):
+        case = random_case(rng, kind)
+        exact = tflite2x.Interpreter(case.model).run([case.x])[0].astype(np.int64)
+        mine = np.clip(exact + rng.integers(-5, 6, exact.shape), -128, 127)
+        result = diagnose(case.model, [case.x], {"y": mine})
+        finding = result.first
+        assert finding is not None
+        assert finding.certainty == "none"
+        assert finding.named == ()
+        assert finding.tried > 100
+        assert "NOTHING KNOWN FITS" in render(result)
+
+
+def two_layers() -> tuple[tflite2x.Model, np.ndarray]:
+    rng = np.random.default_rng(5)
+    m = tflite2x.Model.new()
+    g = m.main
+    x = g.add_input("x", (1, 24), "int8", scale=0.05, zero_point=-7)
+    w1 = g.add_constant("w1", rng.integers(-90, 90, (20, 24), dtype=np.int8), scale=0.01, zero_point=0)
+    h = g.add_tensor("hidden layer", (1, 20), "int8", scale=0.06, zero_point=-20)
+    w2 = g.add_constant("w2", rng.integers(-90, 90, (12, 20), dtype=np.int8), scale=0.01, zero_point=0)
+    b2 = g.add_constant("b2", rng.integers(-2000, 2000, 12, dtype=np.int32), scale=0.0006, zero_point=0)
+    y = g.add_tensor("y", (1, 12), "int8", scale=0.2, zero_point=5)
+    g.add_operator("FULLY_CONNECTED", [x, w1, None], [h], FullyConnectedOptions(fused_activation_function=1))
+    g.add_operator("FULLY_CONNECTED", [h, w2, b2], [y], FullyConnectedOptions())
+    g.set_outputs([y])
+    return m, rng.integers(-128, 128, (1, 24), dtype=np.int8)
+
+
+def test_what_follows_from_a_mistake_before_is_not_a_mistake() -> None:
+    model, x = two_layers()
+    first, second = model.main.operators
+    engine = tflite2x.Interpreter(model)
+    trace = engine.trace([x])
+    hidden = np.maximum(trace[first.outputs[0]], 0)
+    from tests.explain.planted import compute
+
+    wrong = compute(second, hidden, frozenset(("bias forgotten",))).astype(np.int8)
+    right = compute(second, hidden, frozenset()).astype(np.int8)
+
+    one = diagnose(model, [x], {"hidden_layer": hidden, "y": right})
+    assert [f.tensor for f in one.findings] == ["hidden layer"]
+    assert one.follows == ("y",)
+    assert ("relu at zero",) in [n.mistakes for n in one.findings[0].named]
+
+    both = diagnose(model, [x], {"op0": hidden, "op1": wrong})
+    assert [f.tensor for f in both.findings] == ["hidden layer", "y"]
+    assert [n.mistakes for n in both.findings[1].named] == [("bias forgotten",)]
+
+
+def test_a_mistake_is_found_from_the_output_alone() -> None:
+    model, x = two_layers()
+    first = model.main.operators[0]
+    case = Case(model, x, 0, "two layers")
+    outcome = planted(case, frozenset(("input zero point forgotten",)), output_only=True)
+    assert outcome is not None
+    assert outcome.named
+    finding = diagnose(model, [x], {"y": np.zeros((1, 12), np.int8)}).first
+    assert finding is not None
+    assert finding.between == (first.where,)
+
+
+def test_equal_values_of_any_type_and_shape() -> None:
+    model, x = two_layers()
+    y = tflite2x.Interpreter(model).run([x])[0]
+    for mine in (y, y[0], y.astype(np.float64), y.astype(np.int32).reshape(-1)):
+        result = diagnose(model, [x], {"y": mine})
+        assert result.findings == ()
+        assert result.equal == ("y",)
+    assert render(diagnose(model, [x], {"y": y})).endswith("no difference")
+
+
+def test_samples_add_evidence() -> None:
+    model, x = two_layers()
+    batch = np.concatenate([x, np.roll(x, 3), -1 - x])[:, None]
+    (y,) = tflite2x.Interpreter(model).run_batch([batch])
+    result = diagnose(model, [batch], {"y": y.astype(int) - 5}, batched=True)
+    assert result.first is not None
+    assert result.first.values == y.size
+    assert result.first.certainty == "certain"
+    assert result.first.named[0].mistakes == ("output zero point forgotten",)
+
+
+def test_an_input_quantized_without_rounding_is_found_behind_the_layer() -> None:
+    model, _ = two_layers()
+    real = np.random.default_rng(1).normal(0, 2, (1, 24)).astype(np.float32)
+    first = model.main.operators[0]
+    steps = np.clip(real / np.float32(0.05) - 7, -128, 127)
+    w = first.inputs[1].data.astype(np.float64)
+    acc = (steps + 7) @ w.T * (float(np.float32(0.05)) * float(np.float32(0.01)) / float(np.float32(0.06)))
+    hidden = np.clip(np.trunc(acc + np.copysign(0.5, acc)) - 20, -20, 127)
+    integers = np.clip(np.rint(steps), -128, 127).astype(np.int8)
+    found = diagnose(model, [integers], {"hidden layer": hidden}, real_inputs=[real])
+    assert found.first is not None
+    assert any(n.mistakes == ("not rounded",) for n in found.first.named), found.first
+
+
+def test_axes_in_another_order_are_seen() -> None:
+    rng = np.random.default_rng(4)
+    case = random_case(rng, "CONV_2D")
+    y = tflite2x.Interpreter(case.model).run([case.x])[0]
+    found = diagnose(case.model, [case.x], {"y": y.transpose(0, 3, 1, 2)})
+    assert found.first is not None
+    assert found.first.named[0].mistakes == ("NCHW",)
+    other = diagnose(case.model, [case.x], {"y": np.zeros((3, 5))}).first
+    assert other is not None
+    assert other.certainty == "shape"
+
+
+def test_arrays_need_names_that_mean_something() -> None:
+    model, x = two_layers()
+    with pytest.raises(InputError, match="none of the arrays"):
+        diagnose(model, [x], {"foo": np.zeros(7), "bar": np.zeros(3)})
+    with pytest.raises(InputError, match="both stand for"):
+        diagnose(model, [x], {"y": np.zeros(12), "tensor5": np.zeros(12)})
+    y = tflite2x.Interpreter(model).run([x])[0]
+    assert diagnose(model, [x], {"y": y, "rubbish": np.zeros(777)}).unmatched == ("rubbish",)
+
+
+def test_the_other_contract_is_named_as_such() -> None:
+    """TFLite Micro's numbers are no mistake, and the text says so."""
+    rng = np.random.default_rng(11)
+    for _ in range(60):
+        case = random_case(rng, "FULLY_CONNECTED")
+        micro = tflite2x.Interpreter(case.model, "double").run([case.x])[0]
+        if not np.array_equal(micro, tflite2x.Interpreter(case.model).run([case.x])[0]):
+            break
+    found = diagnose(case.model, [case.x], {"y": micro})
+    assert found.first is not None
+    assert ("double rounding",) in [n.mistakes for n in found.first.named]
+    assert "TFLite Micro" in render(found)
+    assert diagnose(case.model, [case.x], {"y": micro}, rounding="double").findings == ()
+
+
+def test_json_has_everything() -> None:
+    model, x = two_layers()
+    y = tflite2x.Interpreter(model).run([x])[0].astype(int) - 5
+    text = json.dumps(diagnose(model, [x], {"y": y}).to_dict())
+    finding = json.loads(text)["findings"][0]
+    assert finding["certainty"] in ("certain", "likely")
+    assert finding["named"][0]["mistakes"] == ["output zero point forgotten"]
+    assert finding["examples"][0]["exact"].keys() >= {"sum", "rounded", "result"}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda e: e + 128, "shift by 128"), (lambda e: e - 9, "output zero point forgotten"),
+        (lambda e: np.maximum(e, 0), "relu at zero"), (lambda e: np.clip(e, -100, 60), "clamp bounds"),
+        (lambda e: -e, "sign"), (lambda e: e + 3, "constant"), (lambda e: e * 0.25 + 7.5, "other scale"),
+    ],
+)  # fmt: skip
+def test_patterns_without_a_model(change: object, name: str) -> None:
+    expected = np.random.default_rng(2).integers(-128, 128, (4, 25)).astype(np.int8)
+    found = diagnose_arrays(expected, change(expected.astype(int)), zero_point=9).first  # type: ignore[operator]
+    assert found is not None
+    assert found.certainty in ("likely", "ambiguous")  # never certain without the arithmetic
+    assert (name,) in [n.mistakes for n in found.named]
+
+
+def test_patterns_without_a_model_admit_defeat() -> None:
+    rng = np.random.default_rng(2)
+    expected = rng.integers(-128, 128, (4, 25)).astype(np.int8)
+    found = diagnose_arrays(expected, rng.permutation(expected.reshape(-1)).reshape(4, 25)).first
+    assert found is not None
+    assert found.certainty == "none"
+    assert diagnose_arrays(expected, expected).findings == ()
