@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tflite2x.rewrite import InterfaceChange as InterfaceChange
     from tflite2x.rewrite import Pass as Pass
     from tflite2x.rewrite import PassResult as PassResult
+    from tflite2x.rewrite import PatternPass as PatternPass
     from tflite2x.rewrite import Pipeline as Pipeline
     from tflite2x.rewrite import Report as Report
     from tflite2x.rewrite import register_pass as register_pass
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tflite2x.verification import PairResult as PairResult
     from tflite2x.verification import Verify as Verify
     from tflite2x.verification import optimize as optimize
+    from tflite2x.verification import reproduce as reproduce
     from tflite2x.verification import verify as verify
 
 __version__ = "0.1.0"
@@ -57,10 +59,11 @@ _HOME = {
     **dict.fromkeys(("Interpreter", "register_kernel"), "tflite2x.interpreter"),
     "Tflite2xError": "tflite2x.errors",
     **dict.fromkeys(
-        ("CheckFailedError", "Claim", "InterfaceChange", "Pass", "PassResult", "Pipeline", "Report", "register_pass"),
+        ("CheckFailedError", "Claim", "InterfaceChange", "Pass", "PassResult", "PatternPass", "Pipeline", "Report",
+         "register_pass"),
         "tflite2x.rewrite",
     ),
-    **dict.fromkeys(("PairResult", "Verify", "optimize", "verify"), "tflite2x.verification"),
+    **dict.fromkeys(("PairResult", "Verify", "optimize", "reproduce", "verify"), "tflite2x.verification"),
 }  # fmt: skip
 _ROOMS = frozenset({"errors", "explain", "export", "interpreter", "ir", "passes", "rewrite", "schema", "verification",
                     "xs3"})  # fmt: skip

@@ -100,11 +100,12 @@ def apply(op: Operator, kind: str) -> None:
     if kind == "weight" and weights is not None:
         data = np.array(weights.data)
         place = np.unravel_index(np.argmax(np.abs(data.astype(np.float64))), data.shape)
-        data[place] = -data[place] if data[place] != -128 else 127
+        data[place] = ~data[place] if data.dtype.kind in "iu" else -data[place]
         weights.data = data
     elif kind == "bias" and bias is not None:
         data = np.array(bias.data)
-        data[0] += np.asarray(np.abs(data.astype(np.float64)).max() + 1).astype(data.dtype)
+        step = min(float(np.abs(data.astype(np.float64)).max()) + 1, 1e6)
+        data[0] += np.asarray(step if data[0] <= 0 else -step).astype(data.dtype)
         bias.data = data
     elif kind == "weight scale" and weights is not None and weights.quantization is not None:
         weights.quantization.scale = weights.quantization.scale * np.float32(1.5)

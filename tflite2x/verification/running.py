@@ -27,7 +27,7 @@ Runner = Callable[["Model", "list[Batch]"], "list[list[Array]]"]
 #: Calls in a row for models with state; each takes the samples in another order.
 CALLS = 3
 #: Samples with other lengths along open dimensions, and that length.
-OPEN_SAMPLES, OPEN_LENGTH = 4, 3
+OPEN_SAMPLES, OPEN_LENGTH = 2, 2
 
 
 @dataclasses.dataclass(slots=True)
