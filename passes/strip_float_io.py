@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class StripFloatIo(Pass):
+class StripFloatIO(Pass):
     """Remove QUANTIZE at float inputs and DEQUANTIZE at float outputs.
 
     Attributes:

@@ -20,7 +20,7 @@ import numpy as np
 
 import tflite2x
 from tflite2x.errors import UnsupportedError
-from tflite2x.passes.strip_float_io import StripFloatIo
+from tflite2x.passes.strip_float_io import StripFloatIO
 from tflite2x.passes.xc_fc import XcFc
 from tflite2x.xs3 import Layer, layer_of, lower_best, prove
 
@@ -56,7 +56,7 @@ def images(count: int) -> None:
     from ai_edge_litert.interpreter import OpResolverType
 
     model = tflite2x.load(ROOT / "models" / "logistic_int8.tflite")
-    StripFloatIo()(model)
+    StripFloatIO()(model)
     quantized = tflite2x.dumps(model)
     XcFc()(model)
     x = np.random.default_rng(0).integers(-128, 128, (count, 1, 28, 28), np.int8)

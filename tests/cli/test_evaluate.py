@@ -9,7 +9,7 @@ import pytest
 
 import tflite2x
 from tflite2x.cli import main
-from tflite2x.passes.strip_float_io import StripFloatIo
+from tflite2x.passes.strip_float_io import StripFloatIO
 from tflite2x.passes.xc_fc import XcFc
 
 
@@ -23,7 +23,7 @@ def test_float_quantized_and_xc_fc_side_by_side(
     models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     replaced = tflite2x.load(models / "logistic_int8.tflite")
-    StripFloatIo()(replaced)
+    StripFloatIO()(replaced)
     XcFc()(replaced)
     path = tmp_path / "xc.tflite"
     tflite2x.save(replaced, path)

@@ -13,7 +13,7 @@ from tests.oracle import litert_run
 from tests.verification.build import chain
 from tflite2x import Pipeline, Verify
 from tflite2x.ir import Model, Subgraph, Tensor
-from tflite2x.passes.strip_float_io import StripFloatIo
+from tflite2x.passes.strip_float_io import StripFloatIO
 from tflite2x.schema.tables import AddOptions
 
 
@@ -54,7 +54,7 @@ def many() -> Model:
 
 
 def run(model: Model) -> tflite2x.Report:
-    return Pipeline([StripFloatIo()]).run(model, Verify(samples=16))
+    return Pipeline([StripFloatIO()]).run(model, Verify(samples=16))
 
 
 def test_order_names_and_signatures_stay() -> None:

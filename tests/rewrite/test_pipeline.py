@@ -155,7 +155,7 @@ def test_pipelines_are_values() -> None:
     a = Pipeline.parse("cleanup,strip-float-io{inputs=false}")
     assert a == Pipeline(list(a.passes))
     assert hash(a) == hash(Pipeline(a.passes))
-    assert repr(a).startswith("Pipeline(passes=(Cleanup(), StripFloatIo(inputs=False, outputs=True))")
+    assert repr(a).startswith("Pipeline(passes=(Cleanup(), StripFloatIO(inputs=False, outputs=True))")
 
 
 def test_deterministic() -> None:

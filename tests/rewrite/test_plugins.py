@@ -95,15 +95,15 @@ def test_clash_names_both_owners() -> None:
 
 
 def test_registering_a_taken_name() -> None:
-    from tflite2x.passes.strip_float_io import StripFloatIo
+    from tflite2x.passes.strip_float_io import StripFloatIO
 
-    class Impostor(StripFloatIo):
+    class Impostor(StripFloatIO):
         name = "cleanup"
 
     with pytest.raises(PluginError, match="'cleanup' is claimed by tflite2x and by"):
         register_pass(Impostor)
 
-    class Nameless(StripFloatIo):
+    class Nameless(StripFloatIO):
         name = ""
 
     with pytest.raises(PluginError, match="the class has no name"):

@@ -15,7 +15,7 @@ from tests.verification.build import chain, two_inputs
 from tests.verification.wrong import OneWeight, SwapInputs
 from tflite2x import CheckFailedError, Pass, PassResult, Pipeline, Verify
 from tflite2x.cli import main
-from tflite2x.passes.strip_float_io import StripFloatIo
+from tflite2x.passes.strip_float_io import StripFloatIO
 from tflite2x.rewrite import sites
 from tflite2x.verification import reproduce
 
@@ -86,7 +86,7 @@ def test_passes_that_ignore_places_are_not_bisected() -> None:
 def test_reproducer_is_small_and_replays(tmp_path: Path, every: str, capsys: pytest.CaptureFixture[str]) -> None:
     model = chain(8)
     with pytest.raises(CheckFailedError) as caught:
-        Pipeline([StripFloatIo(), Shuffle((5,)), StripFloatIo()]).run(model, Verify(every=every))  # type: ignore[arg-type]
+        Pipeline([StripFloatIO(), Shuffle((5,)), StripFloatIO()]).run(model, Verify(every=every))  # type: ignore[arg-type]
     folder = reproduce(caught.value.failure, tmp_path / "r", caught.value.what)
     before = tflite2x.load(folder / "before.tflite")
     assert [op.name for op in before.main.operators] == ["FULLY_CONNECTED"]

@@ -17,7 +17,7 @@ from tflite2x import CheckFailedError, Claim, Pass, Pipeline, Verify
 from tflite2x.errors import InputError, PassError
 from tflite2x.ir import Model
 from tflite2x.passes.cleanup import Cleanup
-from tflite2x.passes.strip_float_io import StripFloatIo
+from tflite2x.passes.strip_float_io import StripFloatIO
 
 Every = Literal["pass", "end"]
 
@@ -28,7 +28,7 @@ def test_wrong_pass_is_named(wrong: Pass, tensor: str, every: Every) -> None:
     model = chain()
     before = tflite2x.dumps(model)
     with pytest.raises(CheckFailedError) as caught:
-        Pipeline([StripFloatIo(), wrong, Cleanup()]).run(model, Verify(every=every))
+        Pipeline([StripFloatIO(), wrong, Cleanup()]).run(model, Verify(every=every))
     assert caught.value.where == f"pass {wrong}"
     if tensor:
         assert f"'{tensor}'" in str(caught.value)
@@ -89,7 +89,7 @@ def test_no_claim_only_reports() -> None:
 @pytest.mark.parametrize("every", ["pass", "end"])
 def test_right_passes_are_right(every: Every) -> None:
     model = chain()
-    report = Pipeline([Harmless(), StripFloatIo(), Harmless(), Cleanup()]).run(model, Verify(every=every))
+    report = Pipeline([Harmless(), StripFloatIO(), Harmless(), Cleanup()]).run(model, Verify(every=every))
     assert [t.dtype.name for t in (*model.main.inputs, *model.main.outputs)] == ["INT8", "INT8"]
     assert report.total is not None
     assert report.total.passed
@@ -130,13 +130,13 @@ def test_callback_and_recipe() -> None:
 
 def test_own_samples(tmp_path: Path) -> None:
     np.savez(tmp_path / "s.npz", x=np.linspace(-5, 5, 7 * 16, dtype=np.float32).reshape(7, 16))
-    report = Pipeline([StripFloatIo()]).run(chain(), Verify(tmp_path / "s.npz"))
+    report = Pipeline([StripFloatIO()]).run(chain(), Verify(tmp_path / "s.npz"))
     assert report.total is not None
     assert report.total.samples == 7
     with pytest.raises(InputError, match=r"shape \[7, 15\] does not fit \[N, 1, 16\]"):
-        Pipeline([StripFloatIo()]).run(chain(), Verify({"x": np.zeros((7, 15), np.float32)}))
+        Pipeline([StripFloatIO()]).run(chain(), Verify({"x": np.zeros((7, 15), np.float32)}))
     with pytest.raises(InputError, match="no samples for input 0"):
-        Pipeline([StripFloatIo()]).run(chain(), Verify({"a": np.zeros((7, 16)), "b": np.zeros((7, 16))}))
+        Pipeline([StripFloatIO()]).run(chain(), Verify({"a": np.zeros((7, 16)), "b": np.zeros((7, 16))}))
 
 
 def test_a_graph_that_a_pass_breaks_is_its_error() -> None:
