@@ -215,7 +215,7 @@ class _Walk:
             if value is None:
                 findings.append(self._other_shape(tensor))
                 continue
-            if np.array_equal(value, self.exact[tensor]):
+            if _equal(value, self.exact[tensor]):
                 equal.append(name)
                 self.known[tensor] = self.exact[tensor]
                 continue
@@ -315,6 +315,14 @@ class _Walk:
     def _other_shape(self, tensor: Tensor) -> Finding:
         where = "" if tensor.producer is None else tensor.producer.where
         return _shape_finding(self.exact[tensor], self.mine[tensor], tensor.name or "", tensor.index, where, ())
+
+
+def _equal(value: Array, exact: Array) -> bool:
+    """Integers are equal or not; floats may be added up in another order."""
+    if exact.dtype.kind != "f" or value.dtype.kind not in "biuf":
+        return np.array_equal(value, exact)
+    largest = float(np.max(np.abs(exact[np.isfinite(exact)]), initial=0.0))
+    return bool(np.allclose(value, exact, rtol=0, atol=2e-6 * largest, equal_nan=True))
 
 
 def _common(verdict: Verdict) -> tuple[str, ...]:

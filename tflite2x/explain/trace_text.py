@@ -60,7 +60,8 @@ def render_comparison(comparison: Comparison, reference: str) -> str:
         lines.append("equal in all values" if comparison.equal else "equal wherever the types are equal")
     else:
         by = f", computed by {first.tensor.operator} ({first.tensor.position})" if first.tensor.operator else ""
-        lines.append(f"first difference between tensors of one type: tensor {first.tensor.index} {printable(first.tensor.name, 80)}{by}")
+        name = f"{first.tensor.index} {printable(first.tensor.name, 80)}"
+        lines.append(f"first difference between tensors of one type: tensor {name}{by}")
     return "\n".join(lines)
 
 

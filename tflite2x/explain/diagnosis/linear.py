@@ -40,8 +40,9 @@ class Linear:
         x, w, y = context.input(0), context.input(1), context.outputs[0]
         self.x, self.w, self.y = x, w, y
         self.name = exact.op.name
-        self._kept: dict[tuple[object, ...], Array] = {}
-        self._owner: Array | None = None
+        #: Sums by what makes them; the input is kept with them, so that its identity stays its own.
+        self._kept: dict[tuple[object, ...], tuple[Array, Array]] = {}
+        self._multipliers: dict[tuple[str, str], Array] = {}
         activation = int(context.options.fused_activation_function)
         self.target = Target(y, x.z, activation, self._definition)
         channels = w.shape[3] if self.name == "DEPTHWISE_CONV_2D" else w.shape[0]
@@ -133,12 +134,18 @@ class Linear:
 
     def multiplier(self, recipe: Recipe) -> Array:
         """Return the real multiplier of every channel."""
+        key = (recipe.multiplier, recipe.channels)
+        if key not in self._multipliers:
+            self._multipliers[key] = self._multiplier(recipe)
+        return self._multipliers[key]
+
+    def _multiplier(self, recipe: Recipe) -> Array:
         s_w, s_x, s_y = self.scales, self.x.s, self.y.s
         if recipe.channels != OWN:
             one = {"first": s_w[0], "last": s_w[-1], "mean": s_w.mean(), "max": s_w.max()}[recipe.channels]
             s_w = np.full_like(s_w, one)
         choices = {
-            OWN: s_x * s_w / s_y,
+            OWN: self._product(s_w) / s_y,
             "added": s_x * s_w / s_y,
             "none": np.ones_like(s_w),
             "no output": s_x * s_w,
@@ -150,15 +157,21 @@ class Linear:
         }
         return choices[recipe.multiplier]
 
+    def _product(self, s_w: Array) -> Array:
+        """Return input scale times weights' scales; in float32 where kernel_util.cc does so.
+
+        That is in uint8 convolutions, and per tensor in TFLite Micro's FULLY_CONNECTED.
+        """
+        dense = self.name == "FULLY_CONNECTED"
+        micro = self.exact.context.rounding == "double" and self.w.scale.size == 1
+        if micro if dense else self.x.type.name == "UINT8":
+            return np.asarray(np.float32(self.x.s) * s_w.astype(np.float32), np.float64)
+        return np.asarray(self.x.s * s_w)
+
     def _definition(self, total: Array, multiplier: Array) -> Array:
         contract = self.exact.context.rounding
         if self.name == "FULLY_CONNECTED" and contract == "single":
             return np.asarray(round_half_away(total * multiplier), np.float64)
-        if self.name == "FULLY_CONNECTED" and self.w.scale.size == 1:
-            # TFLite Micro rounds the product of the input's and the weights' scale to float32 (kernel_util.cc).
-            product = float(np.float32(self.x.s) * np.float32(self.scales[0]))
-            exact = self.x.s * self.scales[0]
-            multiplier = multiplier * (product / exact) if exact else multiplier
         return fixed_point(total, multiplier, "double")
 
     def _bias(self, bias: Array, recipe: Recipe) -> Array:
@@ -174,14 +187,12 @@ class Linear:
 
     def _sum(self, x: Array, w: Array, recipe: Recipe) -> Array:
         """Sums of products [N, ..., O], kept for the next recipe that needs the same ones."""
-        if self._owner is not x:
-            self._owner, self._kept = x, {}
-        key = tuple(getattr(recipe, name) for name in SUM_FIELDS)
+        key = (id(x), *(getattr(recipe, name) for name in SUM_FIELDS))
         if key not in self._kept:
             if len(self._kept) >= _KEPT:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = self._compute(x, w, recipe)
-        return self._kept[key]
+            self._kept[key] = (x, self._compute(x, w, recipe))
+        return self._kept[key][1]
 
     def _compute(self, x: Array, w: Array, recipe: Recipe) -> Array:
         zero = {OWN: self.x.z, "none": 0, "added": -self.x.z, "output": self.y.z}[recipe.input_zero]

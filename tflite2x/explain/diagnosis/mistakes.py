@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 from tflite2x.explain.diagnosis.recipe import Recipe
@@ -35,7 +36,12 @@ class Mistake:
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Return ``recipe`` with this mistake in it."""
-        return recipe.changed(**dict(self.changes))
+        return _applied(self, recipe)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _applied(mistake: Mistake, recipe: Recipe) -> Recipe:
+    return recipe.changed(**dict(mistake.changes))
 
 
 def _mistake(key: str, title: str, remedy: str, *, twin: bool = False, **changes: object) -> Mistake:

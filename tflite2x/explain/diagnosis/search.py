@@ -196,7 +196,7 @@ class Search:
 
     def _pairs(self, guesses: Sequence[Guess], singles: Sequence[Explanation]) -> list[Explanation]:
         ranked = sorted(singles, key=lambda e: (-_gain(e), e.distance))
-        budget = int(np.clip(_WORK / self.segment.cost, 300, 6000))
+        budget = int(np.clip(_WORK / self.segment.cost, 300, 5000))
         found: list[Explanation] = []
         effective = [e.guesses[0] for e in singles]
         chosen: list[tuple[Guess, Guess]] = []

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: The scope of a mistake that is made in every operator where it can be made.
 EVERYWHERE = -1
+#: Results of first parts of the segment that are kept.
+_KEPT = 48
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Segment:
     def __init__(self, ops: Sequence[Operator], known: Mapping[Tensor, Array], target: Tensor, rounding: Rounding):
         self.ops, self.target = tuple(ops), target
         self._known = dict(known)
+        self._constants: dict[Tensor, Array] = {}
+        self._prefixes: dict[tuple[Recipe, ...], dict[Tensor, Array]] = {}
         self.exact: dict[Tensor, Array] = {}
         self.models: list[OperatorModel] = []
         for op in self.ops:
@@ -108,10 +112,11 @@ class Segment:
             float64: the values selected, or [N, ...].
         """
         recipes = self.recipes(guesses, base)
-        changed: dict[Tensor, Array] = {}
         last = len(self.ops) - 1
+        first, changed = self._resume(recipes)
         try:
-            for i, (op, model, recipe) in enumerate(zip(self.ops, self.models, recipes, strict=True)):
+            for i in range(first, last + 1):
+                op, model, recipe = self.ops[i], self.models[i], recipes[i]
                 dirty = any(t in changed for t in op.inputs if t is not None)
                 if recipe == EXACT and not dirty:
                     continue
@@ -124,10 +129,25 @@ class Segment:
                 result = model.run(inputs, recipe)
                 if not np.array_equal(result, self.exact[op.outputs[0]]):
                     changed[op.outputs[0]] = result
+                if i < last:
+                    self._remember(recipes[: i + 1], changed)
         except Tflite2xError:
             return None
         result = np.asarray(changed.get(self.target, self.expected), np.float64)
         return result if select is None else result.reshape(-1)[select]
+
+    def _resume(self, recipes: Sequence[Recipe]) -> tuple[int, dict[Tensor, Array]]:
+        """Return where to go on from what was computed with the same recipes before, and the values up to there."""
+        for i in range(len(recipes) - 1, 0, -1):
+            found = self._prefixes.get(tuple(recipes[:i]))
+            if found is not None:
+                return i, dict(found)
+        return 0, {}
+
+    def _remember(self, recipes: Sequence[Recipe], changed: Mapping[Tensor, Array]) -> None:
+        if len(self._prefixes) >= _KEPT:
+            self._prefixes.pop(next(iter(self._prefixes)))
+        self._prefixes[tuple(recipes)] = dict(changed)
 
     def steps(self, guesses: Sequence[Guess], select: Array, base: Recipe = EXACT) -> dict[str, Array]:
         """Return the steps of the last operator for some values, with mistakes."""
@@ -151,9 +171,11 @@ class Segment:
             return computed[tensor]
         if tensor in self._known:
             return self._known[tensor]
-        value = constant_value(tensor)
-        assert value is not None, tensor.where
-        return value[None]
+        if tensor not in self._constants:
+            value = constant_value(tensor)
+            assert value is not None, tensor.where
+            self._constants[tensor] = value[None]
+        return self._constants[tensor]
 
     @staticmethod
     def _typed(op: Operator, inputs: Sequence[Array | None]) -> list[Array | None]:
