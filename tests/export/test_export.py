@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tflite2x
 from tests.export.build import SANITIZE, check, command, compile_c, compile_rust, need
-from tests.export.zoo import zoo
+from tests.export.zoo import streaming, zoo
+from tests.oracle import litert_interpreter
 from tflite2x.cli import main
 from tflite2x.errors import FileAccessError, InputError, UnsupportedError
 from tflite2x.export import LANGUAGES, export
 from tflite2x.ir import Model
+from tflite2x.verification.samples import generate_all
 
 #: Model -> test vectors in a usual run.
 QUANTIZED = {
@@ -62,6 +65,28 @@ def test_xc_fc(models: Path, tmp_path: Path, lang: str) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_operator(tmp_path: Path, lang: str) -> None:
     check(zoo(seed=5), lang, tmp_path, 30, name="zoo")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_state_lives_from_run_to_run(tmp_path: Path, lang: str) -> None:
+    check(streaming(), lang, tmp_path, 20)
+    (code,) = (p for p in tmp_path.rglob("*") if p.name in ("net.h", "lib.rs", "net.py"))
+    assert "Forget what was kept from earlier runs" in code.read_text()
+
+
+@pytest.mark.parametrize("name", ["mlp_uint8", "kws_int8", "dscnn_int8"])
+def test_numpy_equals_litert(models: Path, tmp_path: Path, name: str) -> None:
+    model = load(models, name)
+    export(model, tmp_path, lang="numpy", test_vectors=0, name="net")
+    namespace: dict[str, Any] = {"__name__": "net"}
+    exec((tmp_path / "net.py").read_text(), namespace)
+    oracle = litert_interpreter(models / f"{name}.tflite")
+    (source,), (target,) = oracle.get_input_details(), oracle.get_output_details()
+    (inputs,) = generate_all(model.main, 25, seed=9)
+    for value in inputs:
+        oracle.set_tensor(source["index"], value)
+        oracle.invoke()
+        np.testing.assert_array_equal(namespace["run"](value)[0], oracle.get_tensor(target["index"]))
 
 
 def test_rounding_of_tflite_micro(models: Path, tmp_path: Path) -> None:

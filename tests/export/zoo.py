@@ -249,6 +249,29 @@ def _moving(z: Zoo, x: Tensor, u: Tensor, h: Tensor) -> None:
     z.op("EXPAND_DIMS", [h, z.const([1])], [z.out((1, 1, 6, 8, 4), "int16", 0.002)], o.ExpandDimsOptions())  # fmt: skip
 
 
+def streaming() -> Model:
+    """Build a model that keeps the last six values of its inputs in a resource variable."""
+    z = Zoo(seed=3)
+    init, same = z.model.add_subgraph("start"), {"scale": 0.1, "zero_point": 3}
+    handle = init.add_tensor("handle", (1,), "resource")
+    init.add_operator("VAR_HANDLE", [], [handle], o.VarHandleOptions(container="", shared_name="ring"))
+    start = init.add_constant("start", z.rng.integers(-128, 128, (1, 6)).astype(np.int8), **same)
+    init.add_operator("ASSIGN_VARIABLE", [handle, start], [], o.AssignVariableOptions())
+    z.graph.add_operator("CALL_ONCE", [], [], o.CallOnceOptions(init_subgraph_index=init.index))
+    x = z.graph.add_input("x", (1, 2), "int8", **same)
+    ring = z.graph.add_tensor("ring", (1,), "resource")
+    z.graph.add_operator("VAR_HANDLE", [], [ring], o.VarHandleOptions(container="", shared_name="ring"))
+    old, both, new = (z.graph.add_tensor(n, (1, s), "int8", **same) for n, s in (("old", 6), ("both", 8), ("new", 6)))
+    z.graph.add_operator("READ_VARIABLE", [ring], [old], o.ReadVariableOptions())
+    z.graph.add_operator("CONCATENATION", [old, x], [both], o.ConcatenationOptions(axis=1))
+    ends = (z.const([0, 2]), z.const([1, 8]), z.const([1, 1]))
+    z.graph.add_operator("STRIDED_SLICE", [both, *ends], [new], o.StridedSliceOptions())
+    z.graph.add_operator("ASSIGN_VARIABLE", [ring, new], [], o.AssignVariableOptions())
+    z.op("FULLY_CONNECTED", [both, z.weights((3, 8), np.int8, 0, 0), z.bias(3)], [z.out((1, 3), scale=0.5)],
+         o.FullyConnectedOptions())  # fmt: skip
+    return z.finish()
+
+
 def zoo(*families: str, seed: int = 0) -> Model:
     """Build the model; without names, with all families of operators."""
     z = Zoo(seed)

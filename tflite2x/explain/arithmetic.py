@@ -10,7 +10,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from tflite2x.errors import InputError, UnsupportedError
+from tflite2x.errors import ExecutionError, InputError, UnsupportedError
 from tflite2x.explain.inspect import QuantizationInfo
 from tflite2x.explain.plain import plain, plain_table
 from tflite2x.interpreter.specs import tensor_spec
@@ -152,6 +152,8 @@ def numpy_function(op: Operator, rounding: Rounding = "single") -> str:
     if op.outputs and all(t is not None and lowering.known(t) is not None for t in op.outputs):
         raise UnsupportedError("the operator's result is constant", where=op.where)
     steps = lowering.lower(op)
+    if not steps:
+        raise UnsupportedError("the operator computes nothing", where=op.where)
     model = op.subgraph.model
     source = model.path.name if model.path is not None else "a model in memory"
     contract = "LiteRT's reference kernel" if rounding == "single" else "TFLite Micro"
@@ -184,7 +186,8 @@ def _explain(op: Operator, lowering: Lowering, rounding: Rounding) -> Explanatio
             reason = "the result is constant: it does not depend on the model's inputs"
         else:
             steps = [facts(step) for step in lowering.lower(op)]
-    except UnsupportedError as error:
+            reason = None if steps else "it computes nothing"
+    except (ExecutionError, UnsupportedError) as error:
         reason = error.what
     return Explanation(
         subgraph=op.subgraph.index,

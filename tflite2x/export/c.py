@@ -140,7 +140,13 @@ def _header(program: Program, source: Source) -> str:
         + comment(
             ["Run the network once. Not reentrant: intermediate results live in static memory.", "", *inputs, *outputs]
         )
-        + f"{signature(program)};\n\n#endif\n"
+        + f"{signature(program)};\n\n"
+        + (
+            f"/* Forget what was kept from earlier runs. */\nvoid {program.name}_reset(void);\n\n"
+            if program.states
+            else ""
+        )
+        + "#endif\n"
     )
 
 
@@ -179,6 +185,7 @@ def _code(program: Program, source: Source) -> str:
     slots, home = assign(program)
     names: dict[Value | Const, str] = {v: v.name for v in program.inputs}
     names.update({v: slot.name for v, slot in home.items()})
+    names.update({v: f"{prefix}{v.name}" for v in program.states})
     names.update({c: f"{prefix}{c.name}" for c in program.constants})
     kinds = {variant(s): s for s in program.steps}
     helpers = {h for s in kinds.values() for h in KERNELS[s.function][1]}
@@ -192,7 +199,9 @@ def _code(program: Program, source: Source) -> str:
         helper_text(helpers),
         *(_params(s) + _function(s) for s in kinds.values()),
         "\n".join(f"static {c_type(s.dtype)} {s.name}[{s.size}];" for s in slots) + "\n" if slots else "",
-        signature(program) + "\n{\n",
+        _states(program, names) if program.states else "",
+        signature(program) + "\n{\n"
+        + (f"    if (!ready) {{\n        {prefix}reset();\n    }}\n" if program.states else ""),
         "\n".join(_call(s, i, names, prefix) for i, s in enumerate(program.steps)),
         "".join(
             f"    for (int32_t i = 0; i < {v.size}; i++) {{\n        output_{i}[i] = {names[v]}[i];\n    }}\n"
@@ -201,6 +210,16 @@ def _code(program: Program, source: Source) -> str:
         "}\n",
     ]  # fmt: skip
     return "\n".join(p for p in parts if p)
+
+
+def _states(program: Program, names: dict[Value | Const, str]) -> str:
+    """Return what lives from run to run, and the function that resets it."""
+    lines = [f"static {c_type(v.dtype)} {names[v]}[{v.size}];\n" for v in program.states]
+    body = "".join(
+        f"    for (int32_t i = 0; i < {v.size}; i++) {{\n        {names[v]}[i] = {names[start]}[i];\n    }}\n"
+        for v, start in program.states.items()
+    )
+    return "".join(lines) + f"static int ready;\n\nvoid {program.name}_reset(void)\n{{\n{body}    ready = 1;\n}}\n"
 
 
 def _check(program: Program, source: Source) -> str:

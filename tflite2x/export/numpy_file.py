@@ -24,6 +24,7 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
         calls.append(f"    {', '.join(v.name for v in needed)} = {name}({', '.join(v.name for v in inputs)})")
     docs = [f"    {v.name}: {describe(v)}" for v in program.inputs]
     arguments = ", ".join(v.name for v in program.inputs)
+    states = ", ".join(v.name for v in program.states)
     results = ", ".join(v.name for v in program.outputs)
     shapes = [f"    {v.name} = np.asarray({v.name}).reshape({tuple(v.shape)})" for v in program.inputs]
     run = "\n".join(
@@ -33,6 +34,7 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
             "",
             *(one_line(d) if not d.startswith("    ") else "    " + one_line(d) for d in docs),
             '    """',
+            *([f"    global {states}"] if states else []),
             *shapes,
             *calls,
             f"    return [{results}]",
@@ -42,11 +44,17 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
     lines = about(program, source, f"{program.name}: an integer reference implementation of a neural network.")
     lines += ["", "Needs NumPy only. `python FILE [vectors.bin]` checks it against its test vectors."]
     head = '"""' + "\n".join(one_line(line) for line in lines) + '\n"""\n'
-    body = "\n\n".join([*functions, run, _check(program)])
+    parts = [*functions, *([_reset(program, states)] if states else []), run, _check(program)]
+    body = "\n\n".join(parts)
     used_names = {c for c in program.constants if _is_used(c, program, body)}
     constants = [c for c in program.constants if c in used_names]
     text = module_code(head, constants, helpers, body)
     return {f"{program.name}.py": text.encode()}
+
+
+def _reset(program: Program, states: str) -> str:
+    body = "".join(f"    {v.name} = {start.name}\n" for v, start in program.states.items())
+    return f'def reset():\n    """Forget what was kept from earlier runs."""\n    global {states}\n{body}\n\nreset()\n'
 
 
 def _is_used(const: Const, program: Program, body: str) -> bool:
@@ -68,7 +76,7 @@ def _operators(program: Program) -> list[tuple[str, list[Step]]]:
 
 def _read_later(program: Program, steps: list[Step]) -> set[Value | Const]:
     inside = set(map(id, steps))
-    return {v for s in program.steps if id(s) not in inside for v in s.inputs} | set(program.outputs)
+    return {v for s in program.steps if id(s) not in inside for v in s.inputs} | {*program.outputs, *program.states}
 
 
 def _check(program: Program) -> str:

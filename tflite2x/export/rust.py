@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from tflite2x.export.rust_kernels import KERNELS, helper_text
-from tflite2x.export.slots import assign
+from tflite2x.export.slots import Slot, assign
 from tflite2x.export.writing import Source, about, describe, float32_text, rows_of_numbers, step_comment, variant
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import one_line
@@ -144,10 +144,14 @@ def _library(program: Program, source: Source) -> str:
     slots, home = assign(program)
     names: dict[Value | Const, str] = {v: v.name for v in program.inputs}
     buffers = {v: f"scratch.{slot.name}" for v, slot in home.items()}
+    buffers.update({v: f"scratch.{v.name}" for v in program.states})
     names.update(buffers.items())
     names.update({c: f"data::{c.name.upper()}.0" for c in program.constants})
-    fields = "".join(f"    {s.name}: [{rust_type(s.dtype)}; {s.size}],\n" for s in slots)
-    zeros = ", ".join(f"{s.name}: [{'0.0' if s.dtype.startswith('float') else '0'}; {s.size}]" for s in slots)
+    memory: list[Slot | Value] = [*slots, *program.states]
+    fields = "".join(f"    {m.name}: [{rust_type(m.dtype)}; {m.size}],\n" for m in memory)
+    zeros = ", ".join(f"{m.name}: [{'0.0' if m.dtype.startswith('float') else '0'}; {m.size}]" for m in memory)
+    if program.states:
+        fields, zeros = f"{fields}    ready: bool,\n", f"{zeros}, ready: false"
     inputs = [f"{v.name}: &[{rust_type(v.dtype)}; {v.size}]" for v in program.inputs]
     outputs = [f"output_{i}: &mut [{rust_type(v.dtype)}; {v.size}]" for i, v in enumerate(program.outputs)]
     docs = [f"{v.name}: {describe(v)}" for v in program.inputs]
@@ -156,7 +160,9 @@ def _library(program: Program, source: Source) -> str:
     copies = "".join(
         f"    output_{i}.copy_from_slice(&{names[v]}[..{v.size}]);\n" for i, v in enumerate(program.outputs)
     )
-    scratch = "scratch" if slots else "_scratch"
+    scratch = "scratch" if slots or program.states else "_scratch"
+    if program.states:
+        calls = f"    if !scratch.ready {{\n        scratch.reset();\n    }}\n{calls}"
     data = "pub mod data;\n"
     return (
         _comment([
@@ -166,11 +172,19 @@ def _library(program: Program, source: Source) -> str:
         + f"#![no_std]\n#![forbid(unsafe_code)]\n\n{data}pub mod kernels;\n\n"
         + f"/// Memory for intermediate results.\npub struct Scratch {{\n{fields}}}\n\n"
         + "impl Scratch {\n    /// Memory full of zeros; also for a `static`.\n"
-        + f"    pub const fn new() -> Self {{\n        Scratch {{ {zeros} }}\n    }}\n}}\n\n"
+        + f"    pub const fn new() -> Self {{\n        Scratch {{ {zeros} }}\n    }}\n{_reset(program)}}}\n\n"
         + "impl Default for Scratch {\n    fn default() -> Self {\n        Self::new()\n    }\n}\n\n"
         + _comment(["Run the network once.", "", *(f"* {d}" for d in docs)], "///")
         + f"pub fn run({', '.join([*inputs, *outputs])}, {scratch}: &mut Scratch) {{\n{calls}{copies}}}\n"
     )  # fmt: skip
+
+
+def _reset(program: Program) -> str:
+    if not program.states:
+        return ""
+    body = "".join(f"        self.{v.name} = data::{c.name.upper()}.0;\n" for v, c in program.states.items())
+    doc = "    /// Forget what was kept from earlier runs."
+    return f"\n{doc}\n    pub fn reset(&mut self) {{\n{body}        self.ready = true;\n    }}\n"
 
 
 def _check(program: Program, source: Source) -> str:

@@ -44,7 +44,7 @@ def assign(program: Program) -> tuple[list[Slot], dict[Value, Slot]]:
     free: list[Slot] = []
     home: dict[Value, Slot] = {}
     for position, step in enumerate(program.steps):
-        if step.output not in home:
+        if step.output not in home and step.output not in program.states:
             home[step.output] = _take(step, slots, free)
         used = dict.fromkeys(v for v in (*step.inputs, step.output) if isinstance(v, Value) and v in home)
         free += [home[v] for v in used if last[v] == position]

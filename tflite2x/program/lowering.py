@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tflite2x.errors import Tflite2xError, UnsupportedError
+from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
 from tflite2x.interpreter.kernel import KernelContext, Rounding, Run, SampleDependent, TensorSpec
 from tflite2x.interpreter.registry import find_kernel
 from tflite2x.interpreter.session import Session
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Lowerer = Callable[["Work"], list[Step]]
 _LOWERERS: dict[str, Lowerer] = {}
 _FLOATS: dict[str, Lowerer] = {}
-_MODULES = ("weighted", "elementwise", "reducing", "moving", "floats")
+_MODULES = ("weighted", "elementwise", "reducing", "moving", "state", "floats")
 
 
 def lowers(*names: str, floats: bool = False) -> Callable[[Lowerer], Lowerer]:
@@ -58,6 +59,7 @@ class Program:
         outputs: In the order of the model; a constant where the model's output does not depend on its inputs.
         steps: In the order of execution.
         rounding: Rounding contract.
+        states: Values that live from run to run, and where they start.
     """
 
     name: str
@@ -66,12 +68,14 @@ class Program:
     outputs: tuple[Value | Const, ...]
     steps: tuple[Step, ...]
     rounding: Rounding
+    states: dict[Value, Const] = dataclasses.field(default_factory=dict)
 
     @property
     def constants(self) -> list[Const]:
-        """Arrays that steps and outputs read, each once."""
+        """Arrays that steps and outputs read, and where states start, each once."""
         found = [c for step in self.steps for c in step.constants]
-        return list(dict.fromkeys([*found, *(o for o in self.outputs if isinstance(o, Const))]))
+        found += [o for o in self.outputs if isinstance(o, Const)]
+        return list(dict.fromkeys([*found, *self.states.values()]))
 
 
 class Lowering:
@@ -90,12 +94,41 @@ class Lowering:
         self._session = Session(rounding)
         self._known: dict[Tensor, Array | None] = {}
         self._operands: dict[Tensor, Value | Const] = {}
+        self._variables: dict[int, Value] = {}
+        self._initial: dict[int, Array] | None = None
+        self.states: dict[Value, Const] = {}
+
+    def variable(self, handle: Operator) -> Value:
+        """Return the value that stands for a resource variable, given its VAR_HANDLE.
+
+        Raises:
+            UnsupportedError: It has no value before the first run.
+        """
+        number = int(run_kernel(self.prepare(handle), [])[0].reshape(-1)[0])
+        if number not in self._variables:
+            if self._initial is None:
+                session = Session(self._session.rounding)
+                for op in self.subgraph.operators:
+                    if op.name == "CALL_ONCE":
+                        for graph in op.calls.values():
+                            session.call(graph, [])
+                self._initial = {k: v[0] for k, v in session.resources.items() if isinstance(k, int)}
+            start = self._initial.get(number)
+            if start is None:
+                raise UnsupportedError("the variable has no value before the first run", where=handle.where)
+            wish = str(getattr(handle.options, "shared_name", None) or f"variable_{number}")
+            value = Value(self.names(f"state_{wish}"), start.shape, start.dtype.name)
+            self._variables[number] = value
+            self.states[value] = Const(self.names(f"{value.name}_start"), start, f"start of {value.name}")
+        return self._variables[number]
 
     def known(self, tensor: Tensor) -> Array | None:
         """Return the value of a tensor that does not depend on the model's inputs, or None."""
         if tensor not in self._known:
             self._known[tensor] = None  # a cycle ends here
-            self._known[tensor] = self._evaluate(tensor)
+            # What cannot be computed from the shapes in the file is not known before the model runs.
+            with contextlib.suppress(ExecutionError, UnsupportedError):
+                self._known[tensor] = self._evaluate(tensor)
         return self._known[tensor]
 
     def _evaluate(self, tensor: Tensor) -> Array | None:
@@ -278,7 +311,7 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
             if all(t is not None and lowering.known(t) is not None for t in op.outputs) and op.outputs:
                 continue
             steps += lowering.lower(op)
-        except UnsupportedError as error:
+        except (ExecutionError, UnsupportedError) as error:
             problems.append(f"{error.where or op.where}: {error.what}")
     if problems:
         listing = "".join(f"\n  {p}" for p in problems)
@@ -290,12 +323,12 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
     outputs = tuple(lowering.operand(t) for t in graph.outputs)
     stem = model.path.stem if model.path is not None else "model"
     source = model.path.name if model.path is not None else (model.description or "a model in memory")
-    return Program(identifier(name or stem), source, tuple(inputs), outputs, _needed(steps, outputs), rounding)
+    needed = _needed(steps, {*outputs, *lowering.states})
+    return Program(identifier(name or stem), source, tuple(inputs), outputs, needed, rounding, lowering.states)
 
 
-def _needed(steps: list[Step], outputs: tuple[Value | Const, ...]) -> tuple[Step, ...]:
-    """Drop steps whose results nobody reads."""
-    live: set[Value | Const] = set(outputs)
+def _needed(steps: list[Step], live: set[Value | Const]) -> tuple[Step, ...]:
+    """Drop steps whose results nobody reads; ``live`` is what is needed in the end."""
     kept: list[Step] = []
     for step in reversed(steps):
         if step.output in live:

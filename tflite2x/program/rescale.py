@@ -40,29 +40,28 @@ def integer_multiplier(multiplier: float, bound: int, top: int) -> tuple[int, in
     if mantissa == 0:
         return None if rounded(np.asarray([bound]), multiplier)[0] else (0, 1)
     steps, thresholds = _thresholds(multiplier, bound, top)
+    reached = thresholds <= bound
+    before = np.minimum(thresholds, bound + 1) - 1  # the largest accumulator that must stay below the step
     for more in _MORE_BITS:
         shift = 31 - exponent + more
-        if shift < 1 or shift > 62:
+        if shift < 1 or shift + int(steps[-1]).bit_length() > 62:
             continue
-        near = round(multiplier * 2.0**shift)
-        low, high = 0, (1 << 63) // max(bound, 1) - (1 << (shift - 1)) // max(bound, 1) - 1
-        for k, a in zip(steps, thresholds, strict=True):
-            edge = (k << shift) - (1 << (shift - 1))
-            if a <= bound:
-                low = max(low, -(-edge // a))
-            if a > 1:
-                high = min(high, (edge - 1) // (min(a, bound + 1) - 1) if min(a, bound + 1) > 1 else high)
+        half = np.int64(1) << (shift - 1)
+        edges = (steps << shift) - half
+        low = int(np.max(-(-edges[reached] // thresholds[reached]), initial=0))
+        high = (1 << 63) // max(bound, 1) - int(half) // max(bound, 1) - 1
+        if np.any(before > 0):
+            high = min(high, int(np.min((edges[before > 0] - 1) // before[before > 0])))
         if low <= high:
-            return min(max(near, low), high), shift
+            return min(max(round(multiplier * 2.0**shift), low), high), shift
     return None
 
 
-def _thresholds(multiplier: float, bound: int, top: int) -> tuple[list[int], list[int]]:
+def _thresholds(multiplier: float, bound: int, top: int) -> tuple[Int64, Int64]:
     """Return 1, 2, 3, ... and the smallest accumulators that reach them; the last one may lie behind ``bound``."""
     reach = int(rounded(np.asarray([bound]), multiplier)[0])
     k = np.arange(1, max(1, min(top, reach + 1)) + 1, dtype=np.int64)
     guess = np.ceil((k - 0.5) / multiplier).astype(np.int64)
     candidates = guess[:, None] + np.arange(-2, 3)
     reached = (rounded(candidates, multiplier) >= k[:, None]) & (candidates > 0)
-    first = candidates[np.arange(len(k)), reached.argmax(axis=1)]
-    return k.tolist(), first.tolist()
+    return k, candidates[np.arange(len(k)), reached.argmax(axis=1)]
