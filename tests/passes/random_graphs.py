@@ -59,7 +59,7 @@ class Grower:
             )
         return self.model
 
-    # --- operators -----------------------------------------------------------------------------------------------------
+    # --- operators ---
 
     def quantize(self) -> None:
         x = self._pick("FLOAT32")
@@ -172,7 +172,7 @@ class Grower:
             y = self._tensor(x.shape, "float32")
             self.g.add_operator("NEG", [x], [y])
 
-    # --- tensors -------------------------------------------------------------------------------------------------------
+    # --- tensors ---
 
     def _op(self, code: str, inputs: list[Tensor], out: Tensor, options: object = None, version: int = 1) -> None:
         self.g.add_operator(str(code), inputs, [out], options, version=version)
@@ -201,7 +201,9 @@ class Grower:
         return make(self._name(), shape, str(kind), scale=scale, zero_point=zero)
 
     def _like(self, x: Tensor, shape: tuple[int, ...] | None = None) -> Tensor:
-        return self.g.add_tensor(self._name(), x.shape if shape is None else shape, x.dtype, quantization=x.quantization)
+        return self.g.add_tensor(
+            self._name(), x.shape if shape is None else shape, x.dtype, quantization=x.quantization
+        )
 
     def _constant(self, values: np.ndarray, **quantization: object) -> Tensor:
         return self.g.add_constant(self._name(), values, **quantization)

@@ -65,7 +65,7 @@ def test_pass_and_kernel_of_a_plugin_are_used(site: Path, squares: Path) -> None
     done = tflite2x_with(site, "optimize", str(squares), "-p", "square-to-custom{note=hi},cleanup", "-o", str(out))
     assert done.returncode == 0, done.stderr
     assert "1 places rewritten" in done.stdout
-    assert "36 samples" in done.stdout or "32 samples" in done.stdout
+    assert "32 samples" in done.stdout
     (op,) = tflite2x.load(out).main.operators
     assert (op.name, bytes(op.custom_options or b"")) == ("SAMPLE_SQUARE", b"hi")
     np.save(squares.with_name("x.npy"), np.full((1, 8), 3, np.float32))

@@ -12,7 +12,7 @@ import pytest
 
 import tflite2x
 from tests.verification.build import chain, two_inputs
-from tests.verification.wrong import Harmless, OneScale, OneWeight, SwapInputs, SwapInterface
+from tests.verification.wrong import Harmless, OneScale, OneWeight, OutputScale, SwapInputs, SwapInterface
 from tflite2x import CheckFailedError, Claim, Pass, Pipeline, Verify
 from tflite2x.errors import InputError, PassError
 from tflite2x.ir import Model
@@ -63,6 +63,11 @@ def test_swapped_operands_are_caught() -> None:
 def test_swapped_interface_is_refused_without_running() -> None:
     with pytest.raises(PassError, match="moved to position 1 and the pass does not say so"):
         Pipeline([SwapInterface()]).run(two_inputs())
+
+
+def test_a_silent_change_of_the_output_scale_is_refused() -> None:
+    with pytest.raises(PassError, match=r"has another type or quantization .* and the pass does not say so"):
+        Pipeline([OutputScale()]).run(chain(float_io=False), Verify())
 
 
 def test_a_claim_in_lsb_is_checked_per_operator() -> None:

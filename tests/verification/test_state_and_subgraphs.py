@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Called subgraphs, several signatures, dynamic shapes, and state: passes work where sound, and the verifier follows."""
+"""Called subgraphs, several signatures, dynamic shapes, state: passes work where sound, the verifier follows."""
 
 from __future__ import annotations
 

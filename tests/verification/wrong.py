@@ -88,6 +88,19 @@ class SwapInterface(Pass):
 
 
 @dataclasses.dataclass(frozen=True)
+class OutputScale(Pass):
+    """Doubles the scale of the output: the integers stay, their meaning does not."""
+
+    name: ClassVar[str] = "test-output-scale"
+
+    def run(self, model: Model) -> PassResult:
+        quantization = model.main.outputs[0].quantization
+        assert quantization is not None
+        quantization.scale = quantization.scale * np.float32(2)
+        return PassResult(modified=True)
+
+
+@dataclasses.dataclass(frozen=True)
 class Harmless(Pass):
     """Changes nothing that is computed."""
 

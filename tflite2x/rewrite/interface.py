@@ -137,6 +137,11 @@ class InterfaceRecord:
 
     def __init__(self, model: Model) -> None:
         self._before = {graph: (graph.inputs, graph.outputs) for graph in model.subgraphs}
+        self._types = {
+            t: (t.dtype, t.quantization.clone() if t.quantization is not None else None)
+            for graph in model.subgraphs
+            for t in (*graph.inputs, *graph.outputs)
+        }
         self._names = {key: _signature_positions(signature) for key, signature in _signatures(model).items()}
 
     def resolve(self, model: Model, changes: list[InterfaceChange]) -> dict[Subgraph, SubgraphLinks]:
@@ -157,7 +162,27 @@ class InterfaceRecord:
                     _links(graph, "output", outputs, graph.outputs, changes),
                 )
         self._check_signatures(model, links)
+        stated = {change.new for change in changes}
+        for graph in links:
+            for kind, tensors in (("input", graph.inputs), ("output", graph.outputs)):
+                for tensor in tensors:
+                    if tensor in self._types and tensor not in stated:
+                        self._check_type(kind, tensor)
         return links
+
+    def _check_type(self, kind: str, tensor: Tensor) -> None:
+        dtype, quantization = self._types[tensor]
+        same = quantization == tensor.quantization or not (
+            (quantization is not None and quantization.scale.size)
+            or (tensor.quantization is not None and tensor.quantization.scale.size)
+        )
+        if dtype != tensor.dtype or not same:
+            raise PassError(
+                f"{kind} '{tensor.name}' has another type or quantization ({describe_type(tensor)}) and the pass does "
+                f"not say so",
+                where=tensor.where,
+                hint="Return an InterfaceChange for it.",
+            )
 
     def _check_signatures(self, model: Model, links: dict[Subgraph, SubgraphLinks]) -> None:
         for key, signature in _signatures(model).items():

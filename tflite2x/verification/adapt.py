@@ -33,7 +33,12 @@ def apply_adapter(adapter: Relation | None, array: Array) -> Array:
 
 
 def rebatch(array: Array, change: Rebatch) -> Array:
-    """Put ``factor`` consecutive samples together along ``axis``; samples that are left over are dropped."""
+    """Put ``factor`` consecutive samples together along ``axis``; samples that are left over are dropped.
+
+    Fewer samples than ``factor`` are repeated.
+    """
+    if len(array) < change.factor:
+        array = np.concatenate([array] * -(-change.factor // len(array)))[: change.factor]
     count = len(array) // change.factor
     axis = change.axis + 1
     groups = array[: count * change.factor].reshape(count, change.factor, *array.shape[1:])

@@ -128,7 +128,7 @@ def check_operators(
         own = [s for s in sites if step.subgraphs.get(s.tensor.subgraph) is batch.graph]
         if not own or not batch.inputs:
             continue
-        values = Interpreter(step.before, rounding=rounding).trace(
+        values = batch.values or Interpreter(step.before, rounding=rounding).trace(
             batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize
         )
         for site in own:

@@ -16,7 +16,7 @@ from tflite2x.verification.samples import generate_all, has_open_shape
 from tflite2x.verification.structure import is_stateful
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model, Subgraph
+    from tflite2x.ir import Model, Subgraph, Tensor
     from tflite2x.verification.config import Verify
 
 Array = NDArray[Any]
@@ -26,6 +26,8 @@ Runner = Callable[["Model", "list[Batch]"], "list[list[Array]]"]
 
 #: Calls in a row for models with state; each takes the samples in another order.
 CALLS = 3
+#: Bytes of tensor values that are kept from one pass to the next.
+MEMORY = 256 * 1024 * 1024
 #: Samples with other lengths along open dimensions, and that length.
 OPEN_SAMPLES, OPEN_LENGTH = 2, 2
 
@@ -38,11 +40,13 @@ class Batch:
         graph: The subgraph of the model as it is now.
         inputs: Arrays [N, *shape], one per input of ``graph``.
         resize: The shapes are others than those in the file.
+        values: What the tensors of ``graph`` hold for these samples, as far as it is known.
     """
 
     graph: Subgraph
     inputs: list[Array]
     resize: bool = False
+    values: dict[Tensor, Array] = dataclasses.field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -77,9 +81,23 @@ def run_batches(model: Model, batches: Sequence[Batch], *, rounding: Any = "sing
 
 
 def _run(interpreter: Interpreter, batch: Batch, inputs: list[Array]) -> list[Array]:
+    if batch.inputs and _can_keep(batch, inputs):
+        values = interpreter.trace(inputs, batched=True, subgraph=batch.graph, resize=batch.resize)
+        if all(t in values for t in batch.graph.outputs):
+            batch.values = values
+            return [values[t] for t in batch.graph.outputs]
     if batch.inputs:
         return interpreter.run_batch(inputs, subgraph=batch.graph, resize=batch.resize)
     return [a[None] for a in interpreter.run([], subgraph=batch.graph)]
+
+
+def _can_keep(batch: Batch, inputs: list[Array]) -> bool:
+    """Whether the values of all tensors may be kept: no state, no calls, and not too much memory."""
+    if inputs is not batch.inputs or is_stateful(batch.graph.model.subgraphs):
+        return False
+    if any(op.calls for op in batch.graph.operators):
+        return False
+    return batch.count * sum(t.nbytes for t in batch.graph.tensors if not t.is_constant) <= MEMORY
 
 
 def make_batches(model: Model, config: Verify, run: Runner) -> tuple[list[Batch], list[list[Array]], list[str]]:

@@ -13,6 +13,7 @@ from tflite2x.verification.adapt import Trail, follow_inputs, rewound_inputs, wa
 from tflite2x.verification.compare import Comparison
 from tflite2x.verification.failure import Failure, bisect
 from tflite2x.verification.guilty import find_guilty
+from tflite2x.verification.local import local_outputs
 from tflite2x.verification.locate import TRACED, first_difference, until_failure
 from tflite2x.verification.operators import broken_claim, check_operators, successors
 from tflite2x.verification.oracle import second_opinion
@@ -133,7 +134,11 @@ class VerifySession:
         except (UnsupportedError, ExecutionError) as error:
             raise cannot_verify(error) from error
         now = {before: after for after, before in step.subgraphs.items()}
-        self.batches = [Batch(now[b.graph], b.inputs, b.resize) for b in batches]
+        tensors = {before: after for after, before in step.tensors.items()}
+        self.batches = [
+            Batch(now[b.graph], b.inputs, b.resize, {tensors[t]: v for t, v in b.values.items() if t in tensors})
+            for b in batches
+        ]
         if self.config.oracle is not None:
             self._notes.append(f"before: {second_opinion(step.before, batches, self.outputs)}")
         self._first = [Trail(outputs) for outputs in self.outputs]
@@ -178,7 +183,9 @@ class VerifySession:
             trail.follow(step.links.get(batch.graph))
         verdict = Verdict(samples=sum(b.count for b in self.batches), notes=self._take_notes())
         try:
-            outputs = self._run(step.after, self.batches)
+            outputs = local_outputs(step, changes, old_batches, self.batches, rounding=self.config.rounding)
+            if outputs is None:
+                outputs = self._run(step.after, self.batches)
         except Tflite2xError as error:
             verdict.passed = False
             verdict.reason = f"the model does not run any more: {error}"
@@ -257,7 +264,16 @@ class VerifySession:
 
 
 def _before_batches(step: Step, batches: list[Batch]) -> list[Batch]:
-    return [Batch(step.subgraphs[b.graph], b.inputs, b.resize) for b in batches]
+    """Return the samples for the model before a pass, with what is known about its tensors."""
+    return [
+        Batch(
+            step.subgraphs[b.graph],
+            b.inputs,
+            b.resize,
+            {step.tensors[t]: v for t, v in b.values.items() if t in step.tensors},
+        )
+        for b in batches
+    ]
 
 
 def cannot_verify(error: Tflite2xError) -> UnsupportedError:
