@@ -13,7 +13,7 @@ import pytest
 
 import tflite2x
 from tflite2x.cli.main import main
-from tflite2x.errors import InputError
+from tflite2x.errors import ExecutionError, InputError
 from tflite2x.explain.real_model import real_model
 from tflite2x.explain.samples import input_samples
 from tflite2x.explain.trace import NOTES, from_arrays, to_arrays, trace
@@ -168,6 +168,19 @@ def test_litert_computes_the_same(kws: tuple[tflite2x.Model, Any]) -> None:
     assert compare_traces(ours, theirs).first is None
 
 
+def test_a_model_that_litert_refuses_is_said_to_be_refused() -> None:
+    pytest.importorskip("ai_edge_litert")
+    from tflite2x.explain.trace_litert import litert_trace
+
+    model = tflite2x.Model.new()
+    x = model.main.add_input("x", (1, 4), "float32")
+    y = model.main.add_tensor("y", (1, 4), "float32")
+    model.main.add_operator("NO_SUCH_THING", [x], [y], custom_options=b"")
+    model.main.set_outputs([y])
+    with pytest.raises(ExecutionError, match="LiteRT does not run the model"):
+        litert_trace(model, [np.zeros((1, 4), np.float32)], [])
+
+
 def test_the_command(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with np.load(models / "kws_eval.npz") as file:
         np.save(tmp_path / "x.npy", file["x"][0])
@@ -178,6 +191,12 @@ def test_the_command(tmp_path: Path, models: Path, capsys: pytest.CaptureFixture
     assert "AVERAGE_POOL_2D (6)" in capsys.readouterr().out
     assert main([*given, "--against", str(tmp_path / "t.npz")]) == 0
     assert "equal in all values" in capsys.readouterr().out
+    pair = ["trace", str(tmp_path / "t.npz"), "--against", str(tmp_path / "t.npz")]
+    assert main(pair) == 0
+    assert "equal in all values" in capsys.readouterr().out
+    assert main(["trace", str(tmp_path / "t.npz"), "--against", "litert"]) == 2
+    assert main([*given, "--against", str(tmp_path / "x.npy")]) == 2
+    capsys.readouterr()
     assert main([*given, "--against", "real", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert len(result["tensors"]) == 11

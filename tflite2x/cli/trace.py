@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def trace(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The .tflite file.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The .tflite file, or a trace (.npz).", show_default=False)
+    ],
     input: Annotated[
         list[str],
         typer.Option("--input", "-i", metavar="[NAME=]FILE", help="The inputs, as for 'run'.", show_default=False),
@@ -58,6 +60,9 @@ def trace(
 
     if output is not None and output.suffix != ".npz":
         raise InputError(f"{output} is not an .npz file", hint="Choose a name that ends with .npz.")
+    if model.suffix == ".npz":
+        _compare_files(model, against, json)
+        return
     loaded = load(model)
     arrays, reals = inputs_of(loaded, input, batch=batch, real=real)
     tensors = run(loaded, arrays, batched=batch, rounding=rounding.value)
@@ -85,6 +90,35 @@ def trace(
         print(text)
 
 
+def _compare_files(path: Path, against: str | None, json: bool) -> None:
+    """Show a trace from a file, or compare it with another one."""
+    from tflite2x.errors import InputError
+    from tflite2x.explain.trace_compare import compare_traces
+    from tflite2x.explain.trace_text import render_comparison, render_trace
+
+    tensors = _from_file(path)
+    if against is not None and not against.endswith(".npz"):
+        raise InputError("a trace is compared with another trace only", hint="Give an .npz file with --against.")
+    comparison = None if against is None else compare_traces(tensors, _from_file(Path(against)))
+    if json:
+        import json as encoder
+
+        result: dict[str, object] = {"tensors": [t.summary() for t in tensors]}
+        if comparison is not None:
+            result["comparison"] = comparison.to_dict()
+        print(encoder.dumps(result, indent=2))
+    else:
+        print(render_trace(tensors) if comparison is None else render_comparison(comparison, str(against)))
+
+
+def _from_file(path: Path) -> list[TensorTrace]:
+    from tflite2x.cli.arrays import read_arrays
+    from tflite2x.explain.trace import from_arrays
+
+    content = read_arrays(path)
+    return from_arrays(content if isinstance(content, dict) else {})
+
+
 def _other(
     against: str,
     model: Model,
@@ -105,11 +139,7 @@ def _other(
             raise InputError("--against litert compares one sample", hint="Leave --batch out.")
         return litert_trace(model, arrays, tensors)
     if against.endswith(".npz"):
-        from tflite2x.cli.arrays import read_arrays
-        from tflite2x.explain.trace import from_arrays
-
-        content = read_arrays(Path(against))
-        return from_arrays(content if isinstance(content, dict) else {})
+        return _from_file(Path(against))
     from tflite2x.explain.trace import trace as run
     from tflite2x.ir import load
 
