@@ -94,6 +94,8 @@ def test_reproducer_is_small_and_replays(tmp_path: Path, every: str, capsys: pyt
     arguments = ["verify", str(folder / "before.tflite"), str(folder / "after.tflite")]
     assert main([*arguments, "--samples", str(folder / "inputs.npz")]) == 1
     assert "first difference: tensor 'output_0'" in capsys.readouterr().out
+    assert main(["verify", str(folder)]) == 1
+    assert main(["verify", str(tmp_path)]) == 2
     with np.load(folder / "inputs.npz") as inputs, np.load(folder / "expected.npz") as expected:
         (got,) = tflite2x.Interpreter(before).run_batch([inputs["input_0"]])
         np.testing.assert_array_equal(got, expected["output_0"])

@@ -98,7 +98,7 @@ def optimize(
     """Rewrite a model for a target, compare it with the original after every pass, and write the result.
 
     When a check fails, nothing is written, the pass and the first tensor that differs are named, and the exit code
-    is 1.
+    is 1. The fields of the JSON report are those of the dataclasses in tflite2x.rewrite.report, which document them.
     """
     from tflite2x.ir import load, save
     from tflite2x.rewrite.pipeline import CheckFailedError, Pipeline

@@ -20,8 +20,12 @@ class Oracle(enum.StrEnum):
 
 
 def verify(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A .tflite file.", show_default=False)],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
+    first: Annotated[
+        Path, typer.Argument(metavar="A", help="A .tflite file, or the folder of a reproducer.", show_default=False)
+    ],
+    second: Annotated[
+        Path | None, typer.Argument(metavar="[B]", help="Another .tflite file.", show_default=False)
+    ] = None,
     samples: Annotated[
         str, typer.Option("--samples", metavar="N|FILE", help="Number of samples, or an .npz file with your own.")
     ] = "32",
@@ -45,8 +49,15 @@ def verify(
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:
     """Compare what two models compute on the same samples; exit code 1 when they differ."""
+    from tflite2x.errors import InputError
     from tflite2x.verification import verify as compare
 
+    if second is None:
+        if not (first / "before.tflite").is_file():
+            raise InputError(f"only one file is given, and {first} is no reproducer", hint="Give two .tflite files.")
+        folder = first
+        first, second = folder / "before.tflite", folder / "after.tflite"
+        samples, adapt = str(folder / "inputs.npz"), True
     result = compare(
         first,
         second,

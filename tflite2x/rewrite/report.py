@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from tflite2x.rewrite.result import PassResult
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 #: How a verdict was reached: both models compute the same expressions of the same operators, so that there is nothing
 #: to run; both ran on samples; or nothing was checked.
 Method = Literal["same computation", "samples", "not checked"]
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can express: infinities and NaN become texts."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -220,7 +230,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON text."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False, default=str) + "\n"
+        return json.dumps(plain(self.to_dict()), indent=2, allow_nan=False, default=str) + "\n"
 
     def table(self, *, details: bool = True) -> str:
         """Return the report as a text table, followed by what was left alone and why.

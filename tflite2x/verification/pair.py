@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
-from tflite2x.rewrite.report import Difference
+from tflite2x.rewrite.report import Difference, plain
 from tflite2x.verification.adapt import Trail, follow_inputs
 from tflite2x.verification.align import align_entries, align_interface, align_tensors
 from tflite2x.verification.compare import Comparison
@@ -70,7 +70,7 @@ class PairResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values for JSON."""
-        return {"equal": self.equal, **dataclasses.asdict(self)}
+        return plain({"equal": self.equal, **dataclasses.asdict(self)})  # type: ignore[no-any-return]
 
 
 def verify(

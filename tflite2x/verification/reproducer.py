@@ -37,7 +37,8 @@ after.tflite    the same part after the pass
 inputs.npz      {count} samples
 expected.npz    what before.tflite computes from them
 
-Replay: tflite2x verify before.tflite after.tflite --samples inputs.npz{adapt}
+Replay: tflite2x verify {folder}
+    or: tflite2x verify before.tflite after.tflite --samples inputs.npz{adapt}
 """
 
 
@@ -69,6 +70,7 @@ def reproduce(failure: Failure, folder: str | os.PathLike[str], what: str = "") 
         what=what,
         operators=sum(len(g.operators) for g in before.subgraphs),
         count=len(inputs[0]) if inputs else 1,
+        folder=path,
         adapt=" --adapt" if adapt else "",
     )
     write_file(path / "before.tflite", [dumps(before)])
