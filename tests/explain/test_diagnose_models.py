@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,35 @@ def test_mean_is_close_and_its_rounding_is_named() -> None:
         found = diagnose(model, [x], {"out0": mine}).first
         assert found is not None
         assert (plant,) in [n.mistakes for n in found.named], found
+
+
+def test_float_layers_are_judged_within_the_precision_of_float32(models: Path) -> None:
+    model = tflite2x.load(models / "cnn_float.tflite")
+    with np.load(models / "digits_eval.npz") as file:
+        image = file["x"][:1, ..., None]
+    conv, dense = model.main.operators[2], model.main.operators[6]
+    trace = tflite2x.Interpreter(model).trace([image])
+    x, w, b = trace[conv.inputs[0]].astype(np.float64), conv.inputs[1].data, conv.inputs[2].data
+    windows = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), axis=(0, 1))
+    sums = np.einsum("hwcij,oijc->hwo", windows, w)[None]
+    exact = np.maximum(sums + b, 0).astype(np.float32)
+    assert diagnose(model, [image], {"op2": exact}).equal
+    flipped = np.einsum("hwcij,oijc->hwo", windows, w[:, ::-1, ::-1])[None]
+    for mine, name in (
+        (np.maximum(sums, 0), "bias forgotten"),
+        (sums + b, "activation forgotten"),
+        (np.maximum(flipped + b, 0), "weights layout"),
+    ):
+        found = diagnose(model, [image], {"op2": mine.astype(np.float32)}).first
+        assert found is not None
+        assert (found.certainty, found.named[0].mistakes) == ("certain", (name,))
+    # Flattened in the order of channels first, seen behind the dense layer.
+    flat = trace[model.main.operators[4].outputs[0]].transpose(0, 3, 1, 2).reshape(1, -1).astype(np.float64)
+    mine = np.maximum(flat @ dense.inputs[1].data.T.astype(np.float64) + dense.inputs[2].data, 0)
+    given = {"op4": trace[model.main.operators[4].outputs[0]], "op6": mine.astype(np.float32)}
+    found = diagnose(model, [image], given).first
+    assert found is not None
+    assert ("NCHW",) in [n.mistakes for n in found.named]
 
 
 def test_the_catalogue_is_sound() -> None:

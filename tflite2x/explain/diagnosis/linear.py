@@ -47,7 +47,7 @@ class Linear:
         self.target = Target(y, x.z, activation, self._definition)
         channels = w.shape[3] if self.name == "DEPTHWISE_CONV_2D" else w.shape[0]
         self.channels = channels
-        self.scales = np.broadcast_to(w.scale.astype(np.float64), (channels,))
+        self.scales = np.broadcast_to(w.scale.astype(np.float64), (channels,)) if w.scale.size else np.ones(channels)
         # One zero point for all weights; kernels ignore those of int8 weights except per tensor in FULLY_CONNECTED.
         own = w.scale.size == 1 and (w.type.name == "UINT8" or self.name == "FULLY_CONNECTED")
         self.weights_zero = w.z if own else 0

@@ -12,6 +12,7 @@ from tflite2x.explain.diagnosis.exact import ExactOperator
 from tflite2x.explain.diagnosis.linear import Linear
 from tflite2x.explain.diagnosis.mistakes import MISTAKES, Mistake
 from tflite2x.explain.diagnosis.output import Steps
+from tflite2x.explain.diagnosis.real_linear import RealLinear
 from tflite2x.explain.diagnosis.recipe import EXACT, Recipe
 from tflite2x.explain.diagnosis.simple import Convert, Dequantize, Mean, Pad, Pool, Simple, Sum
 from tflite2x.interpreter.kernel import Array
@@ -67,14 +68,21 @@ def model_of(exact: ExactOperator, inputs: Sequence[Array | None]) -> OperatorMo
         inputs: Values of its inputs: a special model must equal the kernel on them before anybody relies on it.
     """
     family = _FAMILIES.get(exact.op.name)
-    if family is None or not _suits(exact):
+    real = family is Linear and _is_real(exact)
+    if family is None or not (real or _suits(exact)):
         return Simple(exact)
-    model = family(exact)
+    model = RealLinear(exact) if real else family(exact)
     if isinstance(model, Linear):
-        result = model.run(inputs, EXACT)
-        if not np.array_equal(result, np.asarray(exact.run(inputs)[0], np.float64)):
+        result, right = model.run(inputs, EXACT), np.asarray(exact.run(inputs)[0], np.float64)
+        allowed = 2e-6 * float(np.max(np.abs(right), initial=0.0)) if real else 0.0
+        if result.shape != right.shape or np.any(np.abs(result - right) > allowed):
             return Simple(exact)
     return model
+
+
+def _is_real(exact: ExactOperator) -> bool:
+    specs = [*exact.context.inputs, exact.context.outputs[0]]
+    return exact.context.options is not None and all(s is None or s.type.name == "FLOAT32" for s in specs)
 
 
 def _suits(exact: ExactOperator) -> bool:

@@ -17,13 +17,15 @@ from tflite2x.interpreter.kernel import Array
 #: Values that candidates are compared on first; what survives is compared on all.
 _SAMPLE = 4096
 #: Bound on the work of the search for pairs, in units of ``Segment.cost``.
-_WORK = 3_000_000_000
+_WORK = 1_500_000_000
 #: Evidence in bits from which on a complete explanation by one mistake, or by two, is called certain.
 _CERTAIN = {1: 14.0, 2: 26.0}
 #: Share of the differing values that may lie at the ends of the type when something is called certain.
 _HIDING = 0.7
 #: Share of the differing values from which on an incomplete explanation is worth naming.
 _WORTH = 0.5
+#: Fewer values than this are made by chance.
+_FEW = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Search:
             return self._decide(complete)
         if partial is not None and _gain(partial) >= _WORTH * self._differing_selected:
             full = self._measure(partial.guesses)
-            if full is not None and full.fixed - full.broken >= _WORTH * self.differing:
+            if full is not None and full.fixed >= _FEW and full.fixed - full.broken >= _WORTH * self.differing:
                 return self._result("partial", [full], [], 0.0)
         return self._result("none", [], [], 0.0)
 

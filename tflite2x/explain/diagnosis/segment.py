@@ -75,7 +75,7 @@ class Segment:
     @property
     def cost(self) -> int:
         """A measure of the work of one evaluation."""
-        return sum(m.cost + int(np.prod(m.exact.op.outputs[0].shape)) * 8 + 20_000 for m in self.models)
+        return sum(m.cost + int(np.prod(m.exact.op.outputs[0].shape)) * 8 + 60_000 for m in self.models)
 
     def _mistakes(self, position: int) -> list[Mistake]:
         return candidates(self.models[position]) if len(self.ops[position].outputs) == 1 else []
