@@ -163,13 +163,18 @@ class Pipeline:
         result: PassResult | None = None
         while (step := _advance(walk, result)) is not None:
             group, pass_ = step
-            made, ms = make_step(pass_, model)
-            after = Size.of(model) if made.result.modified else size
-            row = PassReport(made.name, group, made.result, size, after, ms)
+            made: Step | None = None
+            if session is None:
+                result, _, ms = _apply_pass(pass_, model)
+            else:
+                made, ms = make_step(pass_, model)
+                result = made.result
+            after = Size.of(model) if result.modified else size
+            row = PassReport(format_pass(pass_), group, result, size, after, ms)
             report.passes.append(row)
             report.ms += row.ms
-            result, size = row.result, row.after
-            if session is not None:
+            size = after
+            if session is not None and made is not None:
                 row.verdict = _timed(lambda made=made: session.check(made))  # type: ignore[misc]
                 report.verify_ms += row.verdict.ms
                 if not row.verdict.passed:
@@ -270,6 +275,19 @@ def _advance(walk: Generator[tuple[str, Pass], PassResult, bool], result: PassRe
         return None
 
 
+def _apply_pass(pass_: Pass, model: Model) -> tuple[PassResult, dict[Subgraph, SubgraphLinks], float]:
+    """Run a pass; returns its result, how the interface changed, and the milliseconds that it took."""
+    record = InterfaceRecord(model)
+    started = time.perf_counter()
+    result = pass_(model)
+    ms = (time.perf_counter() - started) * 1e3
+    try:
+        links = record.resolve(model, result.interface)
+    except PassError as error:
+        raise error.at(f"pass {format_pass(pass_)}") from None
+    return result, links, ms
+
+
 def make_step(pass_: Pass, model: Model) -> tuple[Step, float]:
     """Run a pass on ``model`` and return what a verifier needs to know, and the milliseconds that the pass took."""
     snapshot = model.clone()
@@ -277,21 +295,13 @@ def make_step(pass_: Pass, model: Model) -> tuple[Step, float]:
     tensors = {
         new: old for graph, copy in subgraphs.items() for new, old in zip(graph.tensors, copy.tensors, strict=True)
     }
-    record = InterfaceRecord(model)
-    name = format_pass(pass_)
-    started = time.perf_counter()
-    result = pass_(model)
-    ms = (time.perf_counter() - started) * 1e3
-    try:
-        links = record.resolve(model, result.interface)
-    except PassError as error:
-        raise error.at(f"pass {name}") from None
+    result, links, ms = _apply_pass(pass_, model)
 
     def repeat(places: Collection[str]) -> Step:
         with sites.only(places):
             return make_step(pass_, snapshot.clone())[0]
 
-    return Step(name, snapshot, model, result, result.claim, links, subgraphs, tensors, repeat), ms
+    return Step(format_pass(pass_), snapshot, model, result, result.claim, links, subgraphs, tensors, repeat), ms
 
 
 def _timed(check: Callable[[], Any]) -> Any:
