@@ -229,3 +229,14 @@ def test_patterns_without_a_model_admit_defeat() -> None:
     assert found is not None
     assert found.certainty == "none"
     assert diagnose_arrays(expected, expected).findings == ()
+
+
+def test_values_that_are_no_numbers_are_a_difference_like_others() -> None:
+    model, x = two_layers()
+    for mine in (np.full((1, 12), np.nan), np.full((1, 12), np.inf), np.full((1, 12), 1e30)):
+        result = diagnose(model, [x], {"y": mine})
+        assert result.first is not None
+        assert result.first.certainty in ("none", "partial")
+        assert "12 of 12 values differ" in render(result)
+        json.dumps(result.to_dict())
+    assert diagnose_arrays(np.zeros(4), np.full(4, np.nan)).first is not None

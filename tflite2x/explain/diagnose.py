@@ -310,7 +310,10 @@ class _Walk:
     def _pattern(self, tensor: Tensor, value: Array, where: str) -> Finding:
         quantization = tensor.quantization
         zero = int(quantization.zero_point[0]) if quantization is not None and quantization.zero_point.size else None
-        return _by_pattern(self.exact[tensor], value, tensor.name or "", tensor.index, where, (), zero)
+        exact = self.exact[tensor]
+        if len(exact) == 1:
+            exact, value = exact[0], value[0]
+        return _by_pattern(exact, value, tensor.name or "", tensor.index, where, (), zero)
 
     def _other_shape(self, tensor: Tensor) -> Finding:
         where = "" if tensor.producer is None else tensor.producer.where

@@ -41,6 +41,8 @@ def patterns(expected: Array, mine: Array, zero_point: int | None = None, dtype:
     """
     kind = np.dtype(expected.dtype if dtype is None else dtype)
     e, m = expected.astype(np.float64).reshape(-1), mine.astype(np.float64).reshape(-1)
+    if not np.all(np.abs(m) < 2.0**53):
+        return []  # no numbers, or so large ones that differences of them say nothing
     different = e != m
     found: list[Pattern] = []
 
@@ -116,7 +118,7 @@ def _integer_patterns(add, e: Array, m: Array, info: np.iinfo[np.signedinteger],
 
 def _linear_pattern(add, e: Array, m: Array) -> None:  # type: ignore[no-untyped-def]
     """Values that are all a * expected + b: another scale and zero point."""
-    if np.unique(e).size < 3:
+    if np.unique(e).size < 3 or np.unique(m).size < 3 or not np.isfinite(m).all():
         return
     slope, offset = np.polyfit(e, m, 1)
     if slope in (0.0, 1.0) or abs(slope - 1) < 1e-6:

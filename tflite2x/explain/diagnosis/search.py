@@ -248,6 +248,8 @@ class Search:
         if not model.applies("bounds", None):
             return []
         info = np.iinfo(target.numpy_dtype)
+        if not np.all(np.abs(self.mine) < 2.0**31) or np.ptp(self.mine) == 0:
+            return []  # no numbers, or one number everywhere, which any clamp could make
         low, high = int(self.mine.min()), int(self.mine.max())
         found: list[Mistake] = []
         if (low, high) != (info.min, info.max):
