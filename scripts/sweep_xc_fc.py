@@ -29,7 +29,7 @@ from tflite2x.interpreter.real_stage import RealStage
 from tflite2x.xs3 import Layer, layer_of, lower_2021, lower_best, prove
 from tflite2x.xs3.kernel import Accumulator, FullyConnected
 
-LOWERINGS = {"2021": lower_2021, "best": lower_best}
+LOWERINGS: dict[str, Any] = {"2021": lambda layer, _rounding: lower_2021(layer), "best": lower_best}
 #: Outputs computed at a time.
 CHUNK = 1 << 17
 
@@ -121,7 +121,7 @@ def measure(name: str, layer: Layer, samples: int, rounding: Rounding) -> dict[s
     for key, lower in LOWERINGS.items():
         begin = time.perf_counter()
         try:
-            weights, bso = lower(layer)
+            weights, bso = lower(layer, rounding)
             proofs[key] = prove(layer, weights, bso, rounding)
             constants[key] = (weights, bso)
         except UnsupportedError as error:

@@ -224,11 +224,13 @@ def _search_grid(
     grid, unit = np.exp2(shift1)[:, None], np.exp2(shift2)
     half = np.floor(grid / 2)
     codes = (CODES * unit[:, None] - np.floor(unit / 2)[:, None]) / scale[:, None]
-    # Where the rounded scale errs, the offset is best when the error vanishes where the weight is.
-    ideal = (p.target - centre[:, None]) / grid
-    error = np.clip(ideal, -32767, 32767) * (p.multiplier * np.exp2(shift1) * unit / scale - 1)[:, None]
-    pivot = np.einsum("ij,ij->i", p.weight, error) / p.weight.sum(axis=1)
     low, high = p.low[:, None], (p.high + 1)[:, None]
+    # The scale is rounded, and TFLite's own roundings move its thresholds: both are evened out where the weight is.
+    # A threshold is an integer, on average half a step above the real number behind it.
+    pull = np.where((p.target > low) & (p.target < high), p.weight, 0)
+    plain = ((p.multiplier * centre + p.zero_point) * unit / scale)[:, None]
+    error = codes - plain - (p.target - 0.5 - centre[:, None]) / grid
+    pivot = np.einsum("ij,ij->i", pull, error) / np.maximum(pull.sum(axis=1), 1e-300)
     clamped = bool((p.clamps_low | p.clamps_high).any())
     for phase in range(phases):
         moved = centre + np.floor(phase * grid[:, 0] / phases) - np.floor(grid[:, 0] / 2)
