@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -176,6 +177,25 @@ def test_what_has_no_integer_form_says_why() -> None:
     assert "no integer form: SIN of FLOAT32" in render([found])
     with pytest.raises(UnsupportedError):
         numpy_function(graph.operators[0])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_models_end_in_one_error(
+    seed: int, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = random.Random(seed)
+    content = bytearray((models / "kws_int8.tflite").read_bytes())
+    for _ in range(rng.randrange(1, 12)):
+        content[-rng.randrange(1, 3000)] = rng.randrange(256)
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(content)
+    for arguments in (
+        ["explain", str(path)],
+        ["explain", str(path), "--numpy"],
+        ["export", str(path), "-o", str(tmp_path)],
+    ):
+        assert main(arguments) in (0, 2)
+        assert "should not happen" not in capsys.readouterr().err
 
 
 @pytest.mark.sweep

@@ -12,7 +12,6 @@ import pytest
 import tflite2x
 from tests.export.compare import check_operator
 from tests.export.zoo import zoo
-from tflite2x.errors import ExecutionError, UnsupportedError
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.program.lowering import Lowering
 from tflite2x.program.rescale import integer_multiplier, rounded
@@ -106,7 +105,7 @@ def run_corpus(paths: list[Path]) -> tuple[int, int, list[str]]:
                     continue
                 check_operator(op, lowering, samples=2)
                 operators += 1
-            except (ExecutionError, UnsupportedError) as error:
+            except tflite2x.Tflite2xError as error:
                 missing[f"{op.name}: {error.what}"] = None
                 complete = False
         whole += complete

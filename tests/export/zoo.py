@@ -130,6 +130,9 @@ def _elementwise(z: Zoo, x: Tensor, u: Tensor, h: Tensor, y: Tensor) -> None:
     z.op("MUL", [x, y], [z.out(full, scale=0.9, zero=-30)], o.MulOptions(fused_activation_function=Act.RELU))
     z.op("MUL", [u, u], [z.out(full, "uint8", 0.5, 17)], o.MulOptions())
     z.op("MUL", [h, h], [z.out(full, "int16", 0.02)], o.MulOptions())
+    z.op("SQUARED_DIFFERENCE", [x, channel], [z.out(full, scale=0.9, zero=-40)], o.SquaredDifferenceOptions())
+    slope = z.const(z.rng.integers(-100, 100, (1, 1, 4)), np.int8, scale=[0.01], zero_point=[-4])
+    z.op("PRELU", [x, slope], [z.out(full, scale=0.07, zero=20)])
     z.op("MAXIMUM", [x, column], [z.out(full)], o.MaximumMinimumOptions())
     z.op("MINIMUM", [u, u], [z.out(full, "uint8")], o.MaximumMinimumOptions())
     for name in ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"):

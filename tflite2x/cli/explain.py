@@ -41,7 +41,7 @@ def explain(
     rounding, and the range that accumulators can reach. The fields of the JSON are those of the dataclasses in
     tflite2x.explain.arithmetic, which document them.
     """
-    from tflite2x.errors import UnsupportedError
+    from tflite2x.errors import Tflite2xError
     from tflite2x.explain import arithmetic
     from tflite2x.ir import load
     from tflite2x.program.numpy_code import one_line
@@ -59,7 +59,7 @@ def explain(
         for operator in loaded.main.operators:
             try:
                 print(arithmetic.numpy_function(operator, rounding.value))
-            except UnsupportedError as error:
+            except Tflite2xError as error:
                 print(f"# {one_line(f'{operator.where}: {error.what}')}\n")
         return
     found = (

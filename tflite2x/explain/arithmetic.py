@@ -10,7 +10,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from tflite2x.errors import ExecutionError, InputError, UnsupportedError
+from tflite2x.errors import InputError, Tflite2xError, UnsupportedError
 from tflite2x.explain.inspect import QuantizationInfo
 from tflite2x.explain.plain import plain, plain_table
 from tflite2x.interpreter.specs import tensor_spec
@@ -187,7 +187,7 @@ def _explain(op: Operator, lowering: Lowering, rounding: Rounding) -> Explanatio
         else:
             steps = [facts(step) for step in lowering.lower(op)]
             reason = None if steps else "it computes nothing"
-    except (ExecutionError, UnsupportedError) as error:
+    except Tflite2xError as error:
         reason = error.what
     return Explanation(
         subgraph=op.subgraph.index,

@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tflite2x.export.c_kernels import KERNELS, helper_text
+from tflite2x.export.c_helpers import helper_text
+from tflite2x.export.c_kernels import KERNELS
 from tflite2x.export.slots import assign
 from tflite2x.export.writing import Source, about, describe, float32_text, rows_of_numbers, step_comment, variant
 from tflite2x.program import Const, Program, Value

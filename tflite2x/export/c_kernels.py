@@ -7,86 +7,6 @@ gets its parameters as a constant structure whose members are the fields of the 
 
 from __future__ import annotations
 
-HELPERS: dict[str, str] = {
-    "clamp": """
-static int32_t clamp(int32_t x, int32_t low, int32_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-""",
-    "high_mul": """
-/* a * b / 2^31, rounded half up (gemmlowp SaturatingRoundingDoublingHighMul). */
-static int32_t high_mul(int32_t a, int32_t b)
-{
-    int64_t product = ((int64_t)a * b + (1 << 30)) >> 31;
-    return product > INT32_MAX ? INT32_MAX : (int32_t)product;
-}
-""",
-    "rounding_divide": """
-/* x / 2^exponent, rounded half away from zero (gemmlowp RoundingDivideByPOT). */
-static int32_t rounding_divide(int32_t x, int32_t exponent)
-{
-    int64_t half = ((int64_t)1 << exponent) >> 1;
-    return (int32_t)(x < 0 ? -((-(int64_t)x + half) >> exponent) : ((int64_t)x + half) >> exponent);
-}
-""",
-    "requantize": """
-/* x * mantissa * 2^(shift - 31), rounded twice (MultiplyByQuantizedMultiplier). */
-static int32_t requantize(int32_t x, int32_t mantissa, int32_t shift)
-{
-    int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-    return rounding_divide(high_mul((int32_t)((uint32_t)x << left), mantissa), right);
-}
-""",
-    "rescale": """
-/* x * mantissa / 2^shift, rounded half away from zero: equal to LiteRT's round(x * m) with a float64 m. */
-static int32_t rescale(int32_t x, int64_t mantissa, int32_t shift)
-{
-    int64_t half = (int64_t)1 << (shift - 1);
-    return (int32_t)(x < 0 ? -((-(int64_t)x * mantissa + half) >> shift) : ((int64_t)x * mantissa + half) >> shift);
-}
-""",
-    "rescale_wide": """
-/* x * mantissa / 2^shift, rounded half up. */
-static int32_t rescale_wide(int64_t x, int32_t mantissa, int32_t shift)
-{
-    return (int32_t)((x * mantissa + ((int64_t)1 << (shift - 1))) >> shift);
-}
-""",
-    "round_shift": """
-/* x / 2^shift, rounded half up. */
-static int64_t round_shift(int64_t x, int32_t shift)
-{
-    return (x + (((int64_t)1 << shift) >> 1)) >> shift;
-}
-""",
-    "saturating_double": """
-/* x * 2^bits, saturated. */
-static int32_t saturating_double(int32_t x, int32_t bits)
-{
-    int64_t wide = (int64_t)x * ((int64_t)1 << bits);
-    return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
-}
-""",
-    "one_over_one_plus_x": """
-/* 1 / (1 + a) for a in [0, 1], all with 31 fractional bits (gemmlowp: Newton-Raphson). */
-static int32_t one_over_one_plus_x(int32_t a)
-{
-    int32_t half = (int32_t)(((int64_t)a + ((int64_t)1 << 31)) >> 1);
-    int32_t x = 1515870810 + high_mul(half, -1010580540);
-    for (int i = 0; i < 3; i++) {
-        x += saturating_double(high_mul(x, (1 << 29) - high_mul(half, x)), 2);
-    }
-    return saturating_double(x, 1);
-}
-""",
-}
-
-NEEDS: dict[str, tuple[str, ...]] = {
-    "requantize": ("high_mul", "rounding_divide"),
-    "one_over_one_plus_x": ("high_mul", "saturating_double"),
-}
-
 _FINISH = {
     "": ("int32_t", "requantize(acc, p->mantissa[o], p->shift[o])"),
     "_real": ("int32_t", "rescale(acc, p->mantissa[o], p->shift[o])"),
@@ -238,6 +158,16 @@ _ADD = """const int32_t l = requantize((left - p->a_zero) * (1 << p->left_shift)
 _MUL = """const int32_t product = (left - p->a_zero) * (right - p->b_zero);
             *y++ = ($Y)clamp(requantize(product, p->mantissa, p->shift) + p->y_zero, p->low, p->high);"""
 
+_SQUARED_DIFFERENCE = """const int32_t d = requantize((left - p->a_zero) * (1 << 7), p->a_mantissa, p->a_shift)
+                              - requantize((right - p->b_zero) * (1 << 7), p->b_mantissa, p->b_shift);
+            *y++ = ($Y)clamp(requantize(d * d, p->y_mantissa, p->y_shift) + p->y_zero, p->low, p->high);"""
+
+_PRELU = """const int32_t v = left - p->a_zero;
+            const int32_t result = v >= 0 ? requantize(v, p->mantissa, p->shift)
+                                          : requantize(v * (right - p->b_zero), p->negative_mantissa,
+                                                       p->negative_shift);
+            *y++ = ($Y)clamp(result + p->y_zero, p->low, p->high);"""
+
 #: Function -> its text, and the helpers that it calls.
 KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     **{
@@ -280,6 +210,8 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
     ),
     "add": (_ELEMENTWISE.replace("$EACH", _ADD), ("clamp", "requantize")),
     "multiply": (_ELEMENTWISE.replace("$EACH", _MUL), ("clamp", "requantize")),
+    "squared_difference": (_ELEMENTWISE.replace("$EACH", _SQUARED_DIFFERENCE), ("clamp", "requantize")),
+    "prelu": (_ELEMENTWISE.replace("$EACH", _PRELU), ("clamp", "requantize")),
     "maximum": (_ELEMENTWISE.replace("$EACH", "*y++ = ($Y)(left > right ? left : right);"), ()),
     "minimum": (_ELEMENTWISE.replace("$EACH", "*y++ = ($Y)(left < right ? left : right);"), ()),
     "requantize_all": ("""
@@ -478,11 +410,3 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 }
 """, ()),
 }  # fmt: skip
-
-
-def helper_text(names: set[str]) -> str:
-    """Return the helpers named and those that they call, in an order in which they can be defined."""
-    wanted = set(names)
-    while more := {n for name in wanted for n in NEEDS.get(name, ())} - wanted:
-        wanted |= more
-    return "".join(text for name, text in HELPERS.items() if name in wanted)

@@ -221,6 +221,18 @@ _ADD = """let l = requantize((left - p.a_zero) << p.left_shift, p.a_mantissa, p.
 _MUL = """let product = (left - p.a_zero) * (right - p.b_zero);
         *result = (requantize(product, p.mantissa, p.shift) + p.y_zero).clamp(p.low, p.high) as $Y;"""
 
+_SQUARED_DIFFERENCE = """let d = requantize((left - p.a_zero) << 7, p.a_mantissa, p.a_shift)
+            - requantize((right - p.b_zero) << 7, p.b_mantissa, p.b_shift);
+        *result = (requantize(d * d, p.y_mantissa, p.y_shift) + p.y_zero).clamp(p.low, p.high) as $Y;"""
+
+_PRELU = """let v = left - p.a_zero;
+        let scaled = if v >= 0 {
+            requantize(v, p.mantissa, p.shift)
+        } else {
+            requantize(v * (right - p.b_zero), p.negative_mantissa, p.negative_shift)
+        };
+        *result = (scaled + p.y_zero).clamp(p.low, p.high) as $Y;"""
+
 #: Function -> its text, and the helpers that it calls.
 KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     **{
@@ -259,6 +271,8 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     ),
     "add": (_ELEMENTWISE.replace("$EACH", _ADD), ("requantize", "advance", "place")),
     "multiply": (_ELEMENTWISE.replace("$EACH", _MUL), ("requantize", "advance", "place")),
+    "squared_difference": (_ELEMENTWISE.replace("$EACH", _SQUARED_DIFFERENCE), ("requantize", "advance", "place")),
+    "prelu": (_ELEMENTWISE.replace("$EACH", _PRELU), ("requantize", "advance", "place")),
     "maximum": (_ELEMENTWISE.replace("$EACH", "*result = left.max(right) as $Y;"), ("advance", "place")),
     "minimum": (_ELEMENTWISE.replace("$EACH", "*result = left.min(right) as $Y;"), ("advance", "place")),
     "requantize_all": ("""

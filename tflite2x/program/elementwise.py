@@ -21,8 +21,10 @@ from tflite2x.program.steps import (
     Maximum,
     Minimum,
     Multiply,
+    Prelu,
     QuantizeFloat,
     Requantize,
+    SquaredDifference,
     Step,
 )
 from tflite2x.program.values import Array, fits
@@ -124,6 +126,39 @@ def multiply(work: Work) -> list[Step]:
         Multiply(
             **work.common(0, 1), **loops(work), a_zero=a.z, b_zero=b.z, y_zero=out.z,
             mantissa=mantissa, shift=shift, low=low, high=high,
+        )
+    ]  # fmt: skip
+
+
+@lowers("SQUARED_DIFFERENCE")
+def squared_difference(work: Work) -> list[Step]:
+    """Quantized SQUARED_DIFFERENCE."""
+    quantized_type(work, "INT8")
+    a, b, out = work.ctx.input(0), work.ctx.input(1), work.ctx.outputs[0]
+    twice = 2 * max(a.s, b.s)
+    (am, ash), (bm, bsh) = multiplier(a.s / twice), multiplier(b.s / twice)
+    ym, ysh = multiplier(twice * twice / ((1 << 14) * out.s))
+    return [
+        SquaredDifference(
+            **work.common(0, 1), **loops(work), a_zero=a.z, b_zero=b.z, y_zero=out.z, a_mantissa=am, a_shift=ash,
+            b_mantissa=bm, b_shift=bsh, y_mantissa=ym, y_shift=ysh, low=-128, high=127,
+        )
+    ]  # fmt: skip
+
+
+@lowers("PRELU")
+def prelu(work: Work) -> list[Step]:
+    """Quantized PRELU."""
+    quantized_type(work)
+    a, b, out = work.ctx.input(0), work.ctx.input(1), work.ctx.outputs[0]
+    scale = np.float32(a.s) / np.float32(out.s)
+    mantissa, shift = multiplier(float(scale))
+    below, below_shift = multiplier(float(np.float32(a.s) * np.float32(b.s) / np.float32(out.s)))
+    low, high = fits(out.dtype.name)
+    return [
+        Prelu(
+            **work.common(0, 1), **loops(work), a_zero=a.z, b_zero=b.z, y_zero=out.z, mantissa=mantissa, shift=shift,
+            negative_mantissa=below, negative_shift=below_shift, low=low, high=high,
         )
     ]  # fmt: skip
 

@@ -208,6 +208,38 @@ def _multiply(step: s.Multiply) -> Facts:
     )
 
 
+def _squared_difference(step: s.SquaredDifference) -> Facts:
+    return _make(
+        step,
+        [
+            "left  = requantize((a - a_zero) << 7, a_mantissa, a_shift)",
+            "right = requantize((b - b_zero) << 7, b_mantissa, b_shift)",
+            "y     = clamp(requantize((left - right)**2, y_mantissa, y_shift) + y_zero, low, high)",
+        ],
+        [
+            _multiplier("a: scale of a / (2 * larger input scale)", step.a_mantissa, step.a_shift),
+            _multiplier("b: scale of b / (2 * larger input scale)", step.b_mantissa, step.b_shift),
+            _multiplier("y: (2 * larger input scale)**2 / (2**14 * output scale)", step.y_mantissa, step.y_shift),
+        ],
+        DOUBLE,
+    )
+
+
+def _prelu(step: s.Prelu) -> Facts:
+    return _make(
+        step,
+        [
+            "v = a - a_zero;  y = clamp(requantize(v, mantissa, shift) + y_zero, low, high)   where v >= 0",
+            "y = clamp(requantize(v * (b - b_zero), negative_mantissa, negative_shift) + y_zero, low, high)   below",
+        ],
+        [
+            _multiplier("input scale / output scale", step.mantissa, step.shift),
+            _multiplier("input scale * slope scale / output scale", step.negative_mantissa, step.negative_shift),
+        ],
+        DOUBLE,
+    )
+
+
 def _requantize(step: s.Requantize) -> Facts:
     formulas = ["y = clamp(requantize(x - x_zero, mantissa, shift) + y_zero, low, high)"]
     if (step.mantissa, step.shift) == (1 << 30, 1):
@@ -319,6 +351,8 @@ _DESCRIBERS: dict[type[Any], Callable[[Any], Facts]] = {
     s.XcFc: _xc_fc,
     s.Add: _add,
     s.Multiply: _multiply,
+    s.SquaredDifference: _squared_difference,
+    s.Prelu: _prelu,
     s.Requantize: _requantize,
     s.Mean: _mean,
     s.Pool: _pool,

@@ -311,7 +311,7 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
             if all(t is not None and lowering.known(t) is not None for t in op.outputs) and op.outputs:
                 continue
             steps += lowering.lower(op)
-        except (ExecutionError, UnsupportedError) as error:
+        except Tflite2xError as error:
             problems.append(f"{error.where or op.where}: {error.what}")
     if problems:
         listing = "".join(f"\n  {p}" for p in problems)

@@ -230,6 +230,35 @@ def _multiply(step: s.Multiply) -> Lines:
     )
 
 
+@_prints(s.SquaredDifference)
+def _squared_difference(step: s.SquaredDifference) -> Lines:
+    a, b = (v.name for v in step.inputs)
+    return Lines(
+        [
+            f"left = requantize({_widened(a, 'int64', step.a_zero)} << 7, {step.a_mantissa}, {step.a_shift})",
+            f"right = requantize({_widened(b, 'int64', step.b_zero)} << 7, {step.b_mantissa}, {step.b_shift})",
+            f"acc = requantize((left - right) * (left - right), {step.y_mantissa}, {step.y_shift})",
+            *_clip(step, f"acc{_plus(step.y_zero)}", shape=True),
+        ],
+        ("requantize",),
+    )
+
+
+@_prints(s.Prelu)
+def _prelu(step: s.Prelu) -> Lines:
+    a, b = (v.name for v in step.inputs)
+    return Lines(
+        [
+            f"v = {a}.astype(np.int64){_minus(step.a_zero)}",
+            f"positive = requantize(v, {step.mantissa}, {step.shift})",
+            f"product = v * {_widened(b, 'int64', step.b_zero)}",
+            f"negative = requantize(product, {step.negative_mantissa}, {step.negative_shift})",
+            *_clip(step, f"np.where(v >= 0, positive, negative){_plus(step.y_zero)}", shape=True),
+        ],
+        ("requantize",),
+    )
+
+
 @_prints(s.Maximum, s.Minimum)
 def _extreme(step: s.Elementwise) -> Lines:
     a, b = (v.name for v in step.inputs)

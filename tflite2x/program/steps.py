@@ -3,7 +3,7 @@
 
 A step writes one value. Its parameters are the fields that hold integers, floats or :class:`Const`, in the order of the
 class; printers turn them into constants of their language, and the field ``kind`` says which function computes them.
-Every docstring states the arithmetic; ``rescale`` is what :class:`Rescale` describes.
+Every docstring states the arithmetic; ``rescale`` is what ``Rescaling`` says.
 """
 
 from __future__ import annotations
@@ -14,46 +14,25 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite2x.program.values import Const, Value
+from tflite2x.program.step import Step as Step
+from tflite2x.program.steps_elementwise import Add as Add
+from tflite2x.program.steps_elementwise import DequantizeFloat as DequantizeFloat
+from tflite2x.program.steps_elementwise import Elementwise as Elementwise
+from tflite2x.program.steps_elementwise import Lookup as Lookup
+from tflite2x.program.steps_elementwise import Maximum as Maximum
+from tflite2x.program.steps_elementwise import Minimum as Minimum
+from tflite2x.program.steps_elementwise import Multiply as Multiply
+from tflite2x.program.steps_elementwise import Prelu as Prelu
+from tflite2x.program.steps_elementwise import QuantizeFloat as QuantizeFloat
+from tflite2x.program.steps_elementwise import Requantize as Requantize
+from tflite2x.program.steps_elementwise import SquaredDifference as SquaredDifference
+from tflite2x.program.values import Const
 
 #: How accumulators become output steps:
 #: ``double``: quantized multiplier, gemmlowp's two roundings (int32).
 #: ``real``: LiteRT's float64 multiplier as an equal integer multiplication, halves away from zero.
 #: ``wide``: 64-bit accumulators, 16-bit multiplier, one rounding (16x8).
 Rescaling = Literal["double", "real", "wide"]
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Step:
-    """One function call of the program.
-
-    Attributes:
-        kind: Name of the function.
-        inputs: What it reads.
-        output: What it writes; several steps may write parts of one value.
-        origin: The operator, such as ``CONV_2D (operator 3)``.
-    """
-
-    kind: ClassVar[str]
-    inputs: tuple[Value | Const, ...]
-    output: Value
-    origin: str
-
-    @property
-    def function(self) -> str:
-        """Name of the function that computes this kind of step, with its variant of rescaling."""
-        rescaling = getattr(self, "rescaling", None)
-        return f"{self.kind}_{rescaling}" if rescaling in ("real", "wide") else self.kind
-
-    def parameters(self) -> dict[str, int | float | Const]:
-        """Return the parameters by name."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: v for k, v in values.items() if isinstance(v, int | float | Const)}
-
-    @property
-    def constants(self) -> list[Const]:
-        """Arrays that the step reads, parameters first."""
-        return [v for v in (*self.parameters().values(), *self.inputs) if isinstance(v, Const)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -191,132 +170,6 @@ class AveragePool(Pool):
     """The mean of the quantized values of each window, rounded half away from zero."""
 
     kind: ClassVar[str] = "average_pool_2d"
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Elementwise(Step):
-    """A function of two inputs that broadcast.
-
-    Attributes:
-        rank: Number of loops: adjacent dimensions are merged where both inputs allow it.
-        count: Elements along each loop, int32 [rank].
-        a_stride: Distance in the first input, int32 [rank]; 0 where it is repeated.
-        b_stride: The same for the second input.
-    """
-
-    rank: int
-    count: Const
-    a_stride: Const
-    b_stride: Const
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Add(Elementwise):
-    """ADD, and SUB where b_sign is -1.
-
-    Both inputs come to a common scale with ``left_shift`` extra bits::
-
-        left  = rescale((a - a_zero) << left_shift, a_mantissa, a_shift)
-        right = rescale((b - b_zero) << left_shift, b_mantissa, b_shift)
-        y     = clamp(rescale(left + b_sign * right, y_mantissa, y_shift) + y_zero, low, high)
-    """
-
-    kind: ClassVar[str] = "add"
-    a_zero: int
-    b_zero: int
-    y_zero: int
-    left_shift: int
-    a_mantissa: int
-    a_shift: int
-    b_mantissa: int
-    b_shift: int
-    b_sign: int
-    y_mantissa: int
-    y_shift: int
-    low: int
-    high: int
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Multiply(Elementwise):
-    """``y = clamp(rescale((a - a_zero) * (b - b_zero), mantissa, shift) + y_zero, low, high)``."""
-
-    kind: ClassVar[str] = "multiply"
-    a_zero: int
-    b_zero: int
-    y_zero: int
-    mantissa: int
-    shift: int
-    low: int
-    high: int
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Maximum(Elementwise):
-    """The larger of two quantized values."""
-
-    kind: ClassVar[str] = "maximum"
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Minimum(Elementwise):
-    """The smaller of two quantized values."""
-
-    kind: ClassVar[str] = "minimum"
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Requantize(Step):
-    """``y = clamp(rescale(x - x_zero, mantissa, shift) + y_zero, low, high)`` for every element."""
-
-    kind: ClassVar[str] = "requantize_all"
-    size: int
-    x_zero: int
-    mantissa: int
-    shift: int
-    y_zero: int
-    low: int
-    high: int
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Lookup(Step):
-    """``y = table[x - x_min]``: a function of one 8-bit value.
-
-    Attributes:
-        size: Number of elements.
-        x_min: Lowest value of the input's type.
-        table: One output value for each of the 256 input values, from the lowest on.
-        meaning: The function, for explanations.
-    """
-
-    kind: ClassVar[str] = "lookup"
-    size: int
-    x_min: int
-    table: Const
-    meaning: str
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class QuantizeFloat(Step):
-    """``y = clamp(round(x / scale) + y_zero, low, high)`` in float32, halves away from zero."""
-
-    kind: ClassVar[str] = "quantize_float"
-    size: int
-    scale: float
-    y_zero: int
-    low: int
-    high: int
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class DequantizeFloat(Step):
-    """``y = (float32)(scale * (x - x_zero))``: a float64 product, rounded to float32."""
-
-    kind: ClassVar[str] = "dequantize_float"
-    size: int
-    scale: float
-    x_zero: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
