@@ -105,10 +105,10 @@ _RESERVED = _words("""
 #: Names that generated code uses itself.
 _USED = _words("""
     acc array at base64 below bias bias_hi bias_lo bits bottom clamp columns count dx dy e exponentials factor first g
-    half high_mul i j kept left low main mask matrix mean n np offset offset_scale one_over_one_plus_x out p padded part
-    positive negative product requantize rescale rescale_wide result right round_shift rounding_divide rows run
-    saturating_double scale scratch shift shift1 shift2 start steps tap taps there top total v vectors wide weights whole window windows wrap x
-    y zlib
+    half high_mul i j kept left low main mask matrix mean n np offset offset_scale one_over_one_plus_x out p padded
+    part positive negative product requantize rescale rescale_wide result right round_shift rounding_divide rows run
+    saturating_double scale scratch shift shift1 shift2 start steps tap taps there top total v vectors wide weights
+    whole window windows wrap x y zlib
 """) | {f"{word}_{i}" for word in ("output", "buffer", "step", "expected") for i in range(1000)}
 
 
