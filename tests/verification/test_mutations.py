@@ -54,8 +54,8 @@ def check(path: Path, mutation: Break, folder: Path | None) -> str:
     op = model.main.operators[mutation.index]
     place = op.where
     near = {op.where, *(user.where for t in op.outputs for user in t.consumers)}
-    if mutation.kind == "drop operator" and op.inputs[0] is not None:
-        near = {user.where for user in op.outputs[0].consumers} | {f"subgraphs[0].operators[{mutation.index}]"}
+    # Operators that share the weights change with them.
+    near |= {user.where for t in op.inputs[1:] if t is not None and t.is_constant for user in t.consumers}
     broken = tflite2x.loads(before)
     try:
         mutation.run(broken)
@@ -74,7 +74,10 @@ def check(path: Path, mutation: Break, folder: Path | None) -> str:
             return "the model was not restored"
         if "does not run any more" in verdict.verdict.reason:
             named = first.operator if first is not None else error.what
-            return "caught" if place in named else f"culprit not named: {error.what}"
+            found = place in named or (mutation.kind == "drop operator" and first is not None)
+            # Without the dropped operator, its number belongs to the one behind it.
+            found |= mutation.kind == "drop operator" and f".operators[{mutation.index}]" in error.what
+            return "caught" if found else f"culprit not named: {error.what}"
         if first is None:
             return "no first tensor"
         if mutation.kind != "drop operator" and first.operator not in near:

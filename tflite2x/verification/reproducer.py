@@ -21,7 +21,7 @@ from tflite2x.verification.failure import Failure
 from tflite2x.verification.pair import verify
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model, Operator, Subgraph, Tensor
+    from tflite2x.ir import Model, Subgraph, Tensor
 
 Array = NDArray[Any]
 #: Samples kept.
@@ -121,7 +121,11 @@ def _cut(failure: Failure) -> tuple[Model, Model, list[Array]] | None:
         if first is None or first.producer is None:
             return None
         tensors = failure.tensors
-        inputs = _frontier(first, failure, old, new)
+        equal = _equal_pairs(failure, old, new)
+        back = {counterpart: tensor for tensor, counterpart in equal.items()}
+        # What either model computes the tensor from, and both have.
+        ahead = _frontier(first, set(equal)), _frontier(tensors[first], set(back))
+        inputs = list(dict.fromkeys([*ahead[0], *(back[t] for t in ahead[1])]))
         counterparts = [tensors[t] for t in inputs]
         before = extract(failure.before[1].graph, counterparts, [tensors[first]])
         after = extract(failure.after[1].graph, inputs, [first])
@@ -141,29 +145,40 @@ def _first(failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array])
     for tensor, value in new.items():
         counterpart = failure.tensors.get(tensor)
         expected = old.get(counterpart) if counterpart is not None else None
-        if expected is None or expected.shape != value.shape or expected.dtype != value.dtype:
+        if expected is None or counterpart is None or len(expected) != len(value):
             continue
+        if tensor.producer is None and counterpart.producer is not None:
+            continue  # an input where an operator was before: adapters made its values
         if not compare(expected, value).equal:
             return tensor
     return None
 
 
-def _frontier(first: Tensor, failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array]) -> list[Tensor]:
-    """Return the nearest tensors in front of ``first`` that both models have with equal values."""
-    assert first.producer is not None
+def _equal_pairs(failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array]) -> dict[Tensor, Tensor]:
+    """Return the computed tensors that hold the same in both models, with their counterparts before the pass."""
+    found = {}
+    for tensor, value in new.items():
+        counterpart = failure.tensors.get(tensor)
+        if counterpart is None or counterpart not in old or tensor.is_constant or counterpart.is_constant:
+            continue
+        if compare(old[counterpart], value).equal:
+            found[tensor] = counterpart
+    return found
+
+
+def _frontier(first: Tensor, known: set[Tensor]) -> list[Tensor]:
+    """Return the nearest tensors in front of ``first`` that are known; inputs of the graph end the search."""
     found: dict[Tensor, None] = {}
-    waiting: list[Operator] = [first.producer]
+    waiting = [first.producer]
     seen = set(waiting)
     while waiting:
-        for tensor in waiting.pop().inputs:
+        op = waiting.pop()
+        for tensor in op.inputs if op is not None else ():
             if tensor is None or tensor.is_constant:
                 continue
-            counterpart = failure.tensors.get(tensor)
-            known = counterpart is not None and counterpart in old and tensor in new and not counterpart.is_constant
-            if counterpart is not None and known and compare(old[counterpart], new[tensor]).equal:
+            if tensor in known:
                 found[tensor] = None
-                continue
-            if tensor.producer is not None and tensor.producer not in seen:
+            elif tensor.producer is not None and tensor.producer not in seen:
                 seen.add(tensor.producer)
                 waiting.append(tensor.producer)
     return list(found)
