@@ -154,7 +154,9 @@ def weights(model: Model) -> str:
         return '<p class="soft">There are no weights.</p>'
     more = len(found) - len(figures)
     note = f'<p class="soft">{more:,} smaller constants are not shown.</p>' if more else ""
-    legend = '<p class="soft">Blue is negative, white zero, red positive; one tile per output channel.</p>'
+    legend = "Blue is negative, white zero, red positive. One tile per output channel, the first 128 of them; "
+    legend += "of filters, the first 8 inputs side by side."
+    legend = f'<p class="soft">{legend}</p>'
     return f'{legend}<div class="weights">{"".join(figures)}</div>{note}'
 
 
@@ -182,7 +184,7 @@ def _of(tensor: Tensor) -> str:
 def errors(result: LayerErrors) -> str:
     """Return the error of every layer on the data given."""
     worst = [p.snr for p in result.comparison.pairs if p.snr is not None and math.isfinite(p.snr)]
-    top = max(worst, default=1.0) or 1.0
+    top = min(60.0, max(worst, default=1.0)) or 1.0  # inputs that are exact would make all other bars short
     rows = []
     for pair in result.comparison.pairs:
         t, snr = pair.tensor, pair.snr
