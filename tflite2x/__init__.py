@@ -65,8 +65,8 @@ _HOME = {
     ),
     **dict.fromkeys(("PairResult", "Verify", "optimize", "reproduce", "verify"), "tflite2x.verification"),
 }  # fmt: skip
-_ROOMS = frozenset({"errors", "explain", "export", "interpreter", "ir", "passes", "rewrite", "schema", "verification",
-                    "xs3"})  # fmt: skip
+_ROOMS = frozenset({"errors", "explain", "export", "interpreter", "ir", "passes", "program", "rewrite", "schema",
+                    "verification", "xs3"})  # fmt: skip
 
 __all__ = sorted([*_HOME, "explain", "xs3"])
 

@@ -31,7 +31,7 @@ def array(const: Const) -> str:
         numbers = rows_of_numbers(str(int(v)) for v in flat.tolist())
     note = f"{const.dtype} {list(const.shape)}" + (f": {const.note}" if const.note else "")
     return (
-        f"/// {_doc(note)}\n"
+        f"// {one_line(note)}\n"
         f"pub static {const.name.upper()}: Aligned<[{rust_type(const.dtype)}; {const.size}]> = Aligned([\n"
         f"{numbers},\n]);\n"
     )
