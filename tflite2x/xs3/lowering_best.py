@@ -226,10 +226,14 @@ def _search_grid(
     codes = (CODES * unit[:, None] - np.floor(unit / 2)[:, None]) / scale[:, None]
     low, high = p.low[:, None], (p.high + 1)[:, None]
     # The scale is rounded, and TFLite's own roundings move its thresholds: both are evened out where the weight is.
-    # A threshold is an integer, on average half a step above the real number behind it.
+    # A threshold is an integer, on average half a step above the real number behind it; where no bits are lost, it is
+    # met as the integer that it is.
     pull = np.where((p.target > low) & (p.target < high), p.weight, 0)
     plain = ((p.multiplier * centre + p.zero_point) * unit / scale)[:, None]
     error = codes - plain - (p.target - 0.5 - centre[:, None]) / grid
+    ideal = (p.target - centre[:, None]) / grid
+    whole = ideal * (p.multiplier * np.exp2(shift1) * unit / scale - 1)[:, None]
+    error = np.where(grid > 1, error, whole)
     pivot = np.einsum("ij,ij->i", pull, error) / np.maximum(pull.sum(axis=1), 1e-300)
     clamped = bool((p.clamps_low | p.clamps_high).any())
     for phase in range(phases):
