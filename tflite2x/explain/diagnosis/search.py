@@ -108,6 +108,8 @@ class Search:
         """Search."""
         if not self.differing:
             return self._unrounded()
+        if not np.isfinite(self.mine).all() and np.isfinite(self.expected).all():
+            return self._result("none", [], [], 0.0)  # no mistake here makes infinities or NaN
         guesses = self.segment.guesses()
         singles = [e for g in guesses if (e := self._try((g,))) is not None]
         complete = self._complete(singles)
