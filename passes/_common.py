@@ -101,5 +101,4 @@ def drop_if_unused(*tensors: Tensor | None) -> None:
     for tensor in tensors:
         if tensor is not None and not tensor.uses and tensor.producer is None:
             graph = tensor.subgraph
-            if tensor not in graph.referenced_tensors():
-                graph.remove_tensor(tensor)
+            graph.remove_tensors(graph.unreferenced_tensors([tensor]))

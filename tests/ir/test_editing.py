@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -369,3 +371,46 @@ def test_loading_imports_no_networkx() -> None:
         "import sys, tflite2x; tflite2x.Model.new().clone(); print('networkx' in sys.modules, 'tflite' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False False\n"
+
+
+def test_building_costs_the_same_per_operator_in_large_graphs():
+    def seconds(operators: int) -> float:
+        before = time.process_time()
+        graph = tflite2x.Model.new().main
+        x = graph.add_input("x", (1, 4), "float32")
+        for i in range(operators):
+            y = graph.add_tensor(f"t{i}", (1, 4), "float32")
+            x = graph.add_operator("RELU", [x], [y]).outputs[0]
+        return time.process_time() - before
+
+    # Eight times the operators; 64 times the time would be quadratic.
+    assert seconds(8000) < 30 * seconds(1000) + 0.1
+
+
+def test_new_outputs_are_put_in_order_only_where_readers_stand_before():
+    graph = tflite2x.Model.new().main
+    x = graph.add_input("x", (4,), "float32")
+    a, b, c = (graph.add_tensor(n, (4,), "float32") for n in "abc")
+    reader = graph.add_operator("RELU", [a], [b])
+    writer = graph.add_operator("TANH", [x], [c])
+    assert graph.operators == (reader, writer)
+    writer.set_outputs([a])
+    assert graph.operators == (writer, reader)
+    assert [op.index for op in graph.operators] == [0, 1]
+    with pytest.raises(GraphError, match="cycle"):
+        reader.set_inputs([b])
+    assert graph.operators == (writer, reader)
+    graph.model.check()
+
+
+def test_unreferenced_tensors():
+    graph = tflite2x.Model.new().main
+    x = graph.add_input("x", (4,), "float32")
+    y, loose, scratch = (graph.add_tensor(n, (4,), "float32") for n in ("y", "loose", "scratch"))
+    op = graph.add_operator("RELU", [x], [y])
+    op.intermediates = (scratch,)
+    graph.set_outputs([y])
+    assert graph.unreferenced_tensors(graph.tensors) == [loose]
+    graph.remove_tensors(graph.unreferenced_tensors(graph.tensors))
+    with pytest.raises(GraphError, match="used as intermediate"):
+        graph.remove_tensor(scratch)

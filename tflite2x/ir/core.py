@@ -93,8 +93,14 @@ class SubgraphCore:
 
     def _forget(self) -> None:
         """Drop what was derived from the lists."""
-        self._tensors_view = self._operators_view = None
-        self._tensor_indices = self._operator_indices = None
+        self._forget_tensors()
+        self._forget_operators()
+
+    def _forget_tensors(self) -> None:
+        self._tensors_view = self._tensor_indices = None
+
+    def _forget_operators(self) -> None:
+        self._operators_view = self._operator_indices = None
 
     def _tensor_index(self, tensor: Tensor) -> int:
         if self._tensor_indices is None:

@@ -127,7 +127,10 @@ class Rewiring(SubgraphCore):
         self._check_outputs(op, tensors, where)
         produced: dict[Tensor, Operator | None] = {t: None for t in op._outputs if t is not None}
         produced.update({t: op for t in tensors if t is not None})
-        self._operators = self._ordered(self._operators, produced, where)
+        readers = [self._operator_index(user) for t in tensors if t is not None for user in t.consumers]
+        if min(readers, default=len(self._operators)) <= self._operator_index(op):
+            self._operators = self._ordered(self._operators, produced, where)
+            self._forget_operators()
         for t in op._outputs:
             if t is not None:
                 t._producer = None
@@ -135,7 +138,6 @@ class Rewiring(SubgraphCore):
             if t is not None:
                 t._producer = op
         op._outputs = tensors
-        self._forget()
 
     def _interface_tensors(self) -> set[Tensor]:
         found = set(self._outputs)

@@ -75,8 +75,11 @@ class Subgraph(Rewiring):
             tensor.quantization = Quantization(scales, zero_points, quantized_dimension)
         tensor.shape_signature = None if shape_signature is None else tuple(shape_signature)
         tensor.is_variable = is_variable
+        # Only the views change: building a graph of n operators must not cost n * n.
+        self._tensors_view = None
+        if self._tensor_indices is not None:
+            self._tensor_indices[tensor] = len(self._tensors)
         self._tensors.append(tensor)
-        self._forget()
         return tensor
 
     def add_constant(
@@ -146,15 +149,22 @@ class Subgraph(Rewiring):
         op = Operator(self, code)
         op._inputs, op._outputs = tuple(inputs), tuple(outputs)
         op.options, op.custom_options = options, custom_options
-        trial = [*self._operators]
-        trial.insert(index, op)
         users = [self._operator_index(user) for t in outputs if t is not None for user in t.consumers]
         loop = not {t for t in outputs if t is not None}.isdisjoint(inputs)
         if loop or not self._last_producer(inputs) < index <= min(users, default=index):
-            trial = self._ordered(trial, {t: op for t in outputs if t is not None}, where)
-        self._operators = trial
+            trial = [*self._operators]
+            trial.insert(index, op)
+            self._operators = self._ordered(trial, {t: op for t in outputs if t is not None}, where)
+            self._forget_operators()
+        elif index == len(self._operators):
+            self._operators_view = None
+            if self._operator_indices is not None:
+                self._operator_indices[op] = index
+            self._operators.append(op)
+        else:
+            self._operators.insert(index, op)
+            self._forget_operators()
         self._link(op)
-        self._forget()
         return op
 
     def remove_operator(self, op: Operator) -> None:
@@ -196,7 +206,7 @@ class Subgraph(Rewiring):
             self._unlink(op)
             op._subgraph = None
         self._operators = [op for op in self._operators if op not in doomed]
-        self._forget()
+        self._forget_operators()
 
     def remove_tensor(self, tensor: Tensor) -> None:
         """Remove a tensor that nothing refers to.
@@ -213,16 +223,46 @@ class Subgraph(Rewiring):
             GraphError: Something refers to one of them; nothing was changed.
         """
         doomed = dict.fromkeys(tensors)
-        used = self.referenced_tensors(without_details_of=doomed)
+        if not doomed:
+            return
         for t in doomed:
             if t._subgraph is not self:
                 raise GraphError(f"{t!r} is not in this subgraph", where=self.where)
-            if t in used:
-                raise GraphError("the tensor is still used", where=t.where, hint=f"It is used as {used[t]}.")
+        free = set(self.unreferenced_tensors(doomed, without_details_of=doomed))
+        for t in doomed:
+            if t not in free:
+                use = self.referenced_tensors(without_details_of=doomed)[t]
+                raise GraphError("the tensor is still used", where=t.where, hint=f"It is used as {use}.")
         for t in doomed:
             t._subgraph = None
         self._tensors = [t for t in self._tensors if t not in doomed]
-        self._forget()
+        self._forget_tensors()
+
+    def unreferenced_tensors(
+        self, tensors: Iterable[Tensor], *, without_details_of: Iterable[Tensor] = ()
+    ) -> list[Tensor]:
+        """Return those of the tensors, in their order, that this subgraph holds and nothing refers to.
+
+        Args:
+            tensors: The tensors to look at.
+            without_details_of: Tensors whose block scales and zero points do not count as references.
+        """
+        loose = [t for t in dict.fromkeys(tensors) if t._subgraph is self and t._producer is None and not t._uses]
+        if not loose:
+            return []
+        used: set[Tensor | None] = {*self._inputs, *self._outputs}
+        for op in self._operators:
+            if op.intermediates:
+                used.update(op.intermediates)
+        for signature in self.model._signatures:
+            if signature.subgraph is self:
+                used.update(e.tensor for e in (*signature.input_entries, *signature.output_entries))
+        skipped = set(without_details_of)
+        for t in self._tensors:
+            details = None if t in skipped or t.quantization is None else t.quantization.details
+            if isinstance(details, BlockQuantization):
+                used.update(details.tensors)
+        return [t for t in loose if t not in used]
 
     def referenced_tensors(self, *, without_details_of: Iterable[Tensor] = ()) -> dict[Tensor, str]:
         """Return every tensor that something refers to, with what refers to it.

@@ -28,12 +28,14 @@ class Builder:
         graph: The subgraph.
         added: Operators added so far.
         constants: Constants added so far.
+        orphans: Tensors that may be without use after the replacement.
     """
 
     def __init__(self, graph: Subgraph, before: Operator, name: str) -> None:
         self.graph = graph
         self.added: list[Operator] = []
         self.constants: list[Tensor] = []
+        self.orphans: list[Tensor] = []
         self._before = before
         self._name = name
 

@@ -101,6 +101,7 @@ class _Walker:
         self.reasons: dict[str, tuple[bool, str]] = {}
         self.done: dict[str, str] = {}
         self.lsb: dict[Tensor, int] = {}
+        self.orphans: dict[Tensor, None] = {}
 
     def walk(self) -> None:
         """Work through the list; a rewrite puts the operators around it back on the list."""
@@ -121,6 +122,7 @@ class _Walker:
                 raise self.pass_.error(
                     "its rewrites keep making new matches", where=self.graph.where, hint="The pass is at fault."
                 )
+        self.graph.remove_tensors(self.graph.unreferenced_tensors(self.orphans))
         for place, (checked, reason) in self.reasons.items():
             if checked and place not in self.done:
                 self.result.leave(place, reason)
@@ -174,6 +176,7 @@ class _Walker:
             return None
         for op in builder.added:
             self.places.setdefault(op, place)
+        self.orphans.update(dict.fromkeys(builder.orphans))
         self.lsb.update((t, claim.lsb or 0) for t in found.outputs)
         self.result.replace(place or graph.where, what)
         self.result.count("places rewritten")
@@ -191,5 +194,4 @@ def _undo(graph: Subgraph, builder: Builder) -> None:
     """Take away what a refused rewrite has added."""
     tensors: list[Tensor] = [t for op in builder.added for t in op.outputs] + builder.constants
     graph.remove_operators(builder.added)
-    used = graph.referenced_tensors()
-    graph.remove_tensors([t for t in tensors if t not in used])
+    graph.remove_tensors(graph.unreferenced_tensors(tensors))

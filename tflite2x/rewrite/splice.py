@@ -17,7 +17,8 @@ def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Bui
     """Let ``values`` take the place of the matched outputs, and remove the matched operators.
 
     The tensors of the matched outputs stay wherever possible, with their names: new operators compute them from now on.
-    A value that exists already takes over the users instead.
+    A value that exists already takes over the users instead. Tensors that may be without use now are noted in
+    ``builder.orphans``: looking through the graph for their uses is for the end of all rewrites.
 
     Returns:
         Operators around the replacement, which may match now.
@@ -42,8 +43,7 @@ def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Bui
             _compute(graph, old, new)
         else:
             _forward(graph, old, new)
-    used = graph.referenced_tensors()
-    graph.remove_tensors([t for t in dict.fromkeys((*orphans, *fresh)) if t._subgraph is graph and t not in used])
+    builder.orphans = [*dict.fromkeys((*orphans, *fresh))]
     around += [user for tensor in match.outputs if tensor._subgraph is graph for user in tensor.consumers]
     around += [user for tensor in values if tensor._subgraph is graph for user in tensor.consumers]
     return [op for op in dict.fromkeys((*builder.added, *around)) if op._subgraph is graph]
