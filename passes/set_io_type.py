@@ -52,8 +52,19 @@ class SetIoType(Pass):
     outputs: Kind = "keep"
 
     def run(self, model: Model) -> PassResult:
-        """Look at every subgraph that is entered from outside."""
+        """Look at every subgraph that is entered from outside, until nothing changes any more.
+
+        Integers that are an output themselves stand in the way of the outputs behind them until they are replaced.
+        """
         result = PassResult()
+        while True:
+            done = len(result.replaced)
+            result.left_alone.clear()
+            self._round(model, result)
+            if len(result.replaced) == done:
+                return result
+
+    def _round(self, model: Model, result: PassResult) -> None:
         called = called_subgraphs(model)
         for graph in entry_subgraphs(model):
             for side, wanted in (("input", self.inputs), ("output", self.outputs)):
@@ -76,7 +87,6 @@ class SetIoType(Pass):
                         _set_input(graph, found, kind, result)
                     else:
                         _set_output(graph, found, kind, result)
-        return result
 
 
 def _unsupported(found: Boundary, kind: TensorType, side: str) -> str:
