@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tflite2x optimize``, ``verify`` and ``passes``: files, exit codes, and that nothing is written when a check fails."""
+"""``tflite2x optimize``, ``verify``, ``passes``: files, exit codes, and that a failed check writes nothing."""
 
 from __future__ import annotations
 
@@ -172,3 +172,56 @@ def test_custom_pass_is_known_by_its_class(model: Path) -> None:
 
     assert main(["optimize", str(model), "-p", "test-sets-description", "-q"]) == 0
     assert tflite2x.load(model.with_name("m.custom.tflite")).description == "1.0"
+
+
+@pytest.mark.parametrize(("place", "text"), [("m.tflite", "replace the model"), ("o.tflite", "replace the result")])
+def test_a_report_never_replaces_a_model(model: Path, place: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before, output, report = model.read_bytes(), model.with_name("o.tflite"), model.with_name(place)
+    assert main(["optimize", str(model), "-o", str(output), "--report", str(report)]) == 2
+    assert text in capsys.readouterr().err
+    assert model.read_bytes() == before
+    assert not output.exists()
+
+
+def test_a_report_without_folder_is_found_before_anything_is_written(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = model.with_name("o.tflite")
+    assert main(["optimize", str(model), "-o", str(output), "--report", str(model.parent / "no" / "r.json")]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        (np.full((2, 1, 28, 28), np.nan, np.float32), "NaN or infinity"),
+        (np.full((2, 1, 28, 28), 1j, np.complex64), "complex64"),
+        (np.full((2, 1, 28, 28), "a"), "do not fit"),
+    ],
+)
+def test_samples_of_an_integer_model_must_be_numbers(
+    models: Path, tmp_path: Path, array: np.ndarray, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "s.npy", array)
+    path, output = str(models / "mlp_uint8.tflite"), tmp_path / "o.tflite"
+    assert main(["optimize", path, "-o", str(output), "--samples", str(tmp_path / "s.npy")]) == 2
+    assert text in capsys.readouterr().err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--samples", "99999999999999999999"], "Ask for fewer"),
+        (["--samples", "1000000000"], "Ask for fewer"),
+        (["--seed", "-1"], "the seed is -1"),
+    ],
+)
+def test_absurd_numbers_are_refused(
+    model: Path, arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = model.with_name("o.tflite")
+    assert main(["optimize", str(model), "-o", str(output), *arguments]) == 2
+    assert text in capsys.readouterr().err
+    assert not output.exists()
