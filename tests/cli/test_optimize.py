@@ -30,9 +30,7 @@ def model(models: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("target", ["tflite", "xcore"])
 @pytest.mark.parametrize("name", NAMES)
-def test_own_models(
-    models: Path, tmp_path: Path, name: str, target: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_own_models(models: Path, tmp_path: Path, name: str, target: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(shutil.copy(models / f"{name}.tflite", tmp_path))
     assert main(["optimize", str(path), "--target", target, "--report", str(tmp_path / "r.json")]) == 0
     written = path.with_name(f"{name}.{target}.tflite")
@@ -175,7 +173,9 @@ def test_custom_pass_is_known_by_its_class(model: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "text"), [("m.tflite", "replace the model"), ("o.tflite", "replace the result")])
-def test_a_report_never_replaces_a_model(model: Path, place: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_never_replaces_a_model(
+    model: Path, place: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     before, output, report = model.read_bytes(), model.with_name("o.tflite"), model.with_name(place)
     assert main(["optimize", str(model), "-o", str(output), "--report", str(report)]) == 2
     assert text in capsys.readouterr().err

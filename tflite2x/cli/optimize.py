@@ -107,6 +107,7 @@ def optimize(
     pipeline = Pipeline.parse(passes if passes is not None else TARGETS[target.value])
     config = _config(verify, samples, seed, oracle)
     destination = output if output is not None else _beside(model, "custom" if passes is not None else target.value)
+    _check_report_path(report, model, destination)
     loaded = load(model)
     try:
         found = _run(pipeline, loaded, config, record)
@@ -143,6 +144,19 @@ def _config(verify: When, samples: str, seed: int, oracle: Oracle | None) -> Ver
 def _beside(model: Path, kind: str) -> Path:
     """Return ``model.xcore.tflite`` for ``model.tflite``."""
     return model.with_name(f"{model.name.removesuffix('.tflite')}.{kind}.tflite")
+
+
+def _check_report_path(report: Path | None, model: Path, destination: Path) -> None:
+    """Refuse a report in the place of a model, and one that cannot be written, before any work is done."""
+    from tflite2x.errors import FileAccessError, InputError
+
+    if report is None:
+        return
+    for path, what in ((model, "the model"), (destination, "the result")):
+        if report.resolve() == path.resolve():
+            raise InputError(f"the report would replace {what}", where=str(report), hint="Give --report another file.")
+    if not report.absolute().parent.is_dir():
+        raise FileAccessError("cannot be written: there is no such folder", where=str(report))
 
 
 def _run(pipeline: Any, model: Any, config: Verify | None, record: bool) -> Report:

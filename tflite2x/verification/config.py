@@ -42,6 +42,8 @@ class Verify:
     def __post_init__(self) -> None:
         if isinstance(self.samples, int) and self.samples < 1:
             raise InputError(f"{self.samples} samples cannot show anything", hint="Ask for at least one.")
+        if self.seed < 0:
+            raise InputError(f"the seed is {self.seed}", hint="Give 0 or more.")
 
     @property
     def own(self) -> str | os.PathLike[str] | Mapping[str, NDArray[Any]] | None:

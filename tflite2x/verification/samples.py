@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ _INDEXED = {Op.GATHER: (1, 0), Op.EMBEDDING_LOOKUP: (0, 1)}
 _SMALL = 4
 #: Fractions of the range that random samples cover in turn: full noise saturates deep networks, small noise does not.
 _AMPLITUDES = (1.0, 1.0, 0.5, 0.25, 0.1)
+#: All samples are in memory at once.
+_MOST_BYTES = 1 << 32
 _LIMITS = {TensorType.INT4: (-8, 7), TensorType.UINT4: (0, 15), TensorType.INT2: (-2, 1)}
 
 
@@ -156,7 +159,15 @@ def generate_all(
         seed: Seed.
         restricted: Keep integers that may be indices or lengths to 0 and 1.
         open_length: Length of the dimensions that the file leaves open; the file's own when None.
+
+    Raises:
+        InputError: The samples would fill the memory.
     """
+    nbytes = count * sum(max(1, abs(math.prod(t.shape))) * _itemsize(t) for t in graph.inputs)
+    if nbytes > _MOST_BYTES:
+        raise InputError(
+            f"{count} samples of all inputs are {nbytes:.1e} bytes", where=graph.where, hint="Ask for fewer."
+        )
     arrays = []
     for position, tensor in enumerate(graph.inputs):
         array = generate(tensor, count, seed, position=position, restricted=restricted)
@@ -164,6 +175,10 @@ def generate_all(
             array = stretch(array, tensor, open_length)
         arrays.append(array)
     return arrays
+
+
+def _itemsize(tensor: Tensor) -> int:
+    return 8 if tensor.dtype == TensorType.STRING else tensor.numpy_dtype.itemsize
 
 
 def has_open_shape(graph: Subgraph) -> bool:
@@ -249,6 +264,10 @@ def _fit(array: Array, tensor: Tensor, where: str) -> Array:
     dtype = tensor.numpy_dtype
     if array.dtype == dtype:
         return array
+    if array.dtype.kind not in "biuf" + ("c" if dtype.kind == "c" else ""):
+        raise InputError(f"values of type {array.dtype} do not fit {dtype}", where=where)
+    if array.dtype.kind == "f" and dtype.kind in "iub" and not np.isfinite(array).all():
+        raise InputError(f"NaN or infinity does not fit {dtype}", where=where)
     quantization = tensor.quantization
     if array.dtype.kind == "f" and dtype.kind in "iu" and quantization is not None and quantization.scale.size == 1:
         zero_point = quantization.zero_point[0] if quantization.zero_point.size else 0
