@@ -179,3 +179,13 @@ def test_names_outside_of_the_terminals_encoding_do_not_stop_it(tmp_path: Path) 
     assert result.returncode == 0, result.stderr
     assert "gr\\xf6\\xdfe\\x1b[31m" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["passes"], ["passes", "no-such-pass"], ["--help"]])
+def test_a_closed_output_is_no_error(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "tflite2x", *arguments]
+    shell = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True)
+    assert shell.returncode == (2 if "no-such-pass" in arguments else 0)
+    assert "Traceback" not in shell.stderr
+    silent = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command])
+    assert silent.returncode == shell.returncode

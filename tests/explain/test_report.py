@@ -181,6 +181,24 @@ def test_the_command_writes_one_file(tmp_path: Path, models: Path, capsys: pytes
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
 
+def test_the_page_never_replaces_the_model_or_the_data(tmp_path: Path, models: Path) -> None:
+    model = Path(shutil.copy(models / "logistic_int8.tflite", tmp_path))
+    before = model.read_bytes()
+    assert main(["report", str(model), "-o", str(model)]) == 2
+    assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize("value", [np.nan, 1j])
+def test_samples_must_be_real_numbers(
+    tmp_path: Path, models: Path, value: complex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "data.npz", x=np.full((2, 28, 28), value))
+    arguments = ["report", str(models / "mlp_uint8.tflite"), "-o", str(tmp_path / "page.html")]
+    assert main([*arguments, "--data", str(tmp_path / "data.npz")]) == 2
+    assert "NaN" in capsys.readouterr().err or isinstance(value, complex)
+    assert not (tmp_path / "page.html").exists()
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
 def test_a_browser_shows_it(tmp_path: Path, models: Path) -> None:
     page = tmp_path / "page.html"

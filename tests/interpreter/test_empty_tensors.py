@@ -11,6 +11,7 @@ from tflite2x.schema.tables import (
     BatchToSpaceNDOptions,
     ConcatenationOptions,
     DynamicUpdateSliceOptions,
+    FullyConnectedOptions,
     GatherNdOptions,
     GatherOptions,
     MatrixDiagOptions,
@@ -73,3 +74,32 @@ def fixed(*values):
 def test_no_elements(op, options, inputs):
     outputs = [("float32", ()), ("int32", ())] if op == "TOPK_V2" else [("float32", ())]
     check(op, options, inputs, outputs)
+
+
+_SCALED = {"scale": 0.1, "zero_point": 0}
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (0, 2, 8), (2, 0, 8)])
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ("float32", "float32"),
+        ("float32", "int8"),
+        ("int8", "int8"),
+        ("int8", "int4"),
+        ("uint8", "uint8"),
+        ("int16", "int8"),
+    ],
+)
+def test_fully_connected_without_rows(shape, keep, given, weights):
+    x = Value(np.zeros(shape, given), quantization={} if given == "float32" else _SCALED)
+    w = Value(
+        np.ones((4, 8), "int8" if weights == "int4" else weights),
+        constant=True,
+        type=weights,
+        quantization={} if weights == "float32" else _SCALED,
+    )
+    out = (given, (*shape[:-1], 4) if keep else (0, 4), x.quantization)
+    options = FullyConnectedOptions(keep_num_dims=keep)
+    check("FULLY_CONNECTED", options, [x, w, None], [out])

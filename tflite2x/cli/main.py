@@ -136,6 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done; 1 the check failed, nothing was written; 2 usage or unreadable input; 130 interrupted;
         141 the reader of standard output went away.
     """
+    # Python has None where the descriptor was closed before it started.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # Names in a model can hold characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):

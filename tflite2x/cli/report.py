@@ -46,6 +46,8 @@ def report(
     from tflite2x.ir import load
     from tflite2x.ir.files import write_file
 
+    if output.resolve() in [p.resolve() for p in (model, against, data) if p is not None]:
+        raise InputError("the page would replace a file that it is made from", where=str(output))
     loaded = load(model)
     errors = None
     if data is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tflite2x.errors import InputError
 from tflite2x.interpreter.fixedpoint import round_half_away
 from tflite2x.interpreter.kernel import Array
 from tflite2x.interpreter.specs import tensor_spec
@@ -28,8 +29,15 @@ def input_samples(x: Array, tensor: Tensor) -> Array:
     """Return real samples [N, ...] in type and shape of an input.
 
     Quantized inputs get what QUANTIZE makes of the samples (LiteRT reference/quantize.h).
+
+    Raises:
+        InputError: The samples are no real numbers, or an integer input would get NaN.
     """
     spec = tensor_spec(tensor)
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"samples of type {x.dtype} are no real numbers", where=tensor.where)
+    if spec.dtype.kind in "iu" and x.dtype.kind == "f" and np.isnan(x).any():
+        raise InputError("a sample is NaN, which cannot be quantized", where=tensor.where)
     if spec.dtype.kind in "iu" and spec.scale.size == 1:
         info = np.iinfo(spec.dtype)
         steps = round_half_away(x.astype(np.float32) / np.float32(spec.s)).astype(np.float64) + spec.z

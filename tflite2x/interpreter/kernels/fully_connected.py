@@ -126,7 +126,11 @@ class _Layer:
             out = np.empty((*rows.shape[:2], len(self.weights)), np.float32)
             row_scale = scale if per_channel else scale * scales[0]
             finish = hybrid_finish(self.activation, self.bias, row_scale, scales if per_channel else None)
-            finish(gemm(quantized_rows.astype(gemm.dtype, copy=False))[:, None], out.reshape(len(scale), 1, -1), 0)
+            finish(
+                gemm(quantized_rows.astype(gemm.dtype, copy=False))[:, None],
+                out.reshape(len(scale), 1, len(self.weights)),
+                0,
+            )
             return out
 
         return apply
@@ -141,28 +145,33 @@ class _Layer:
 
         def apply(rows: Array) -> Array:
             quantized_rows, scale = _quantize_rows(rows, True)
-            parts = quantized_rows.reshape(len(scale), count, -1).swapaxes(0, 1).astype(gemm.dtype)
+            parts = quantized_rows.reshape(len(scale), count, rows.shape[2] // count).swapaxes(0, 1).astype(gemm.dtype)
             total = (gemm(parts) * factors).sum(axis=0) * scale[:, None]
             if self.bias is not None:
                 total += self.bias
             result: Array = np.clip(total, low, high).astype(np.float32)
-            return result.reshape(*rows.shape[:2], -1)
+            return result.reshape(*rows.shape[:2], len(self.weights))
 
         return apply
 
 
 def _exact(gemm: ExactGemm, stage: Stage, q: Quantized) -> Apply:
     def apply(rows: Array) -> Array:
-        acc = gemm(rows.reshape(-1, rows.shape[2]).astype(gemm.dtype))
+        acc = gemm(_flat(rows).astype(gemm.dtype))
         out = np.empty(acc.shape, q.output.dtype)
         stage(acc, out)
-        return out.reshape(*rows.shape[:2], -1)
+        return out.reshape(*rows.shape[:2], out.shape[-1])
 
     return apply
 
 
+def _flat(rows: Array) -> Array:
+    """Join samples and rows; there may be none."""
+    return rows.reshape(rows.shape[0] * rows.shape[1], rows.shape[2])
+
+
 def _quantize_rows(rows: Array, asymmetric: bool) -> tuple[Array, Array]:
-    rows = rows.reshape(-1, rows.shape[2])
+    rows = _flat(rows)
     if not asymmetric:
         return quantize_symmetric(rows)
     quantized_rows, scale, zero_point = quantize_asymmetric(rows)
