@@ -73,6 +73,10 @@ class ExecutionError(Tflite2xError):
     """An operator met values that it cannot compute with, such as an index outside of its tensor."""
 
 
+class RaggedOutputError(ExecutionError):
+    """The samples of one batch have outputs of different shapes; one at a time they run."""
+
+
 class PipelineError(Tflite2xError):
     """The text of a pipeline, or an option of a pass, is wrong."""
 

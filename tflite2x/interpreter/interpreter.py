@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from tflite2x.errors import ExecutionError, InputError, Tflite2xError
+from tflite2x.errors import ExecutionError, InputError, RaggedOutputError, Tflite2xError
 from tflite2x.interpreter.batching import pick, spread, stack
 from tflite2x.interpreter.inputs import Inputs, arrange, convert
 from tflite2x.interpreter.kernel import Array, Rounding, SampleDependent
@@ -276,7 +276,7 @@ def _join(parts: Sequence[Array], what: str) -> Array:
         return spread(stack(parts), len(parts))
     except SampleDependent:
         shapes = ", ".join(sorted({str(p.shape[1:]) for p in parts}))
-        raise ExecutionError(
+        raise RaggedOutputError(
             f"{what} has different shapes for different samples: {shapes}", hint="Run the samples one at a time."
         ) from None
 

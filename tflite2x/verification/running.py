@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite2x.errors import ExecutionError, UnsupportedError
+from tflite2x.errors import ExecutionError, RaggedOutputError, UnsupportedError
 from tflite2x.interpreter import Interpreter
 from tflite2x.verification.samples import generate_all, has_open_shape
 from tflite2x.verification.structure import is_stateful
@@ -120,15 +120,15 @@ def make_batches(model: Model, config: Verify, run: Runner) -> tuple[list[Batch]
     graphs = entry_points(model)
     if config.own is not None:
         batches = [Batch(g, config.own_samples(g), resize=True) for g in graphs if g.inputs]
-        return batches, run(model, batches), []
+        return *_run_apart(model, batches, run), []
     notes: list[str] = []
     batches = [Batch(g, generate_all(g, config.count, config.seed)) for g in graphs]
     try:
-        outputs = run(model, batches)
+        batches, outputs = _run_apart(model, batches, run)
     except ExecutionError as error:
         notes.append(f"integer inputs restricted to 0 and 1 ({error.what})")
         batches = [Batch(g, generate_all(g, config.count, config.seed, restricted=True)) for g in graphs]
-        outputs = run(model, batches)
+        batches, outputs = _run_apart(model, batches, run)
     if not is_stateful(model.subgraphs):
         for graph in graphs:
             if has_open_shape(graph):
@@ -140,6 +140,17 @@ def make_batches(model: Model, config: Verify, run: Runner) -> tuple[list[Batch]
                 except (ExecutionError, UnsupportedError):
                     notes.append(f"{graph.where} does not run with {OPEN_LENGTH} along its open dimensions")
     return batches, outputs, notes
+
+
+def _run_apart(model: Model, batches: list[Batch], run: Runner) -> tuple[list[Batch], list[list[Array]]]:
+    """Run batches; where the shapes of outputs follow from values, make every sample a batch of its own first."""
+    try:
+        return batches, run(model, batches)
+    except RaggedOutputError:
+        if is_stateful(model.subgraphs):
+            raise
+        apart = [Batch(b.graph, [a[i : i + 1] for a in b.inputs], b.resize) for b in batches for i in range(b.count)]
+        return apart, run(model, apart)
 
 
 def counterpart_batches(batches: Sequence[Batch], subgraphs: Mapping[Subgraph, Subgraph]) -> list[Batch]:
