@@ -356,9 +356,12 @@ def test_failing_kernels_say_where(register, function, what):
 
 
 def test_failing_batched_kernels_say_where(register):
-    register("Bad", lambda op, inputs: [inputs[0][0]], form="batched")
+    register("Bad", lambda op, inputs: [inputs[0][:2]], form="batched")
     with pytest.raises(ExecutionError, match="the sample axis must have length 1 or 4"):
         tflite2x.Interpreter(chain("Bad")).run_batch([np.zeros((4, 2, 3), np.float32)])
+    register("Worse", lambda op, inputs: [inputs[0][0]], form="batched")
+    with pytest.raises(ExecutionError, match="2 dimensions behind the sample axis"):
+        tflite2x.Interpreter(chain("Worse")).run_batch([np.zeros((4, 2, 3), np.float32)])
 
 
 def test_failing_preparation_says_where(register):
@@ -561,3 +564,35 @@ def test_only_needed_kernel_modules_are_imported():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "lstm" not in result.stdout
     assert "convolution" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "fn", "form", "text"),
+    [
+        ("Odd", 3, "simple", "not a function"),
+        ("Odd", lambda x: x, "simple", "is called with \\(op, inputs\\)"),
+        ("Odd", lambda op, inputs: inputs, "prepared", "is called with \\(ctx\\)"),
+        ("", lambda op, inputs: inputs, "simple", "no custom code"),
+        (7, lambda op, inputs: inputs, "simple", "no custom code"),
+    ],
+)
+def test_kernels_that_cannot_be_called_are_refused_at_once(name, fn, form, text):
+    with pytest.raises(PluginError, match=text):
+        tflite2x.register_kernel(name, fn, form=form)
+    assert name not in CUSTOM_KERNELS
+
+
+@pytest.mark.parametrize("form", ["simple", "batched"])
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [(None, "returned None"), (np.float32(3), "shape \\(\\)"), ([np.zeros(4, np.float32)], "\\(4,\\)")],
+)
+def test_a_kernel_that_returns_no_such_tensor(register, form, result, text):
+    register("Odd", lambda op, inputs: result, form=form)
+    shape = {"shape": (1, 4), "dtype": "float32"}
+    engine = tflite2x.Interpreter(tflite2x.Model.build("Odd", [shape], [shape]))
+    for call in (engine.run, engine.trace):
+        with pytest.raises(ExecutionError, match=text):
+            call([np.zeros((1, 4), np.float32)])
+    with pytest.raises(ExecutionError, match=text):
+        engine.run_batch([np.zeros((2, 1, 4), np.float32)])

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import importlib.metadata
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -118,8 +119,10 @@ def register_kernel(
         ``fn``, or the decorator.
 
     Raises:
-        PluginError: The name is taken, or is that of a builtin operator.
+        PluginError: The name is taken, or is that of a builtin operator; or ``fn`` cannot be called like that.
     """
+    if not isinstance(name, str) or not name:
+        raise PluginError(f"{name!r} is no custom code", hint="Give the custom code of the operator as text.")
     if fn is None:
         return lambda function: register_kernel(name, function, form=form, replace=replace, pure=pure)
     if form not in ("simple", "batched", "prepared"):
@@ -129,6 +132,7 @@ def register_kernel(
             f"{name} is a builtin operator, and kernels can be registered for custom operators only",
             hint="Give the operator a custom code.",
         )
+    _check_call(name, fn, form)
     owner = f"{fn.__module__}.{fn.__qualname__}" if hasattr(fn, "__qualname__") else repr(fn)
     present = CUSTOM_KERNELS.get(name)
     if present is not None and not replace:
@@ -139,6 +143,24 @@ def register_kernel(
     prepare = fn if form == "prepared" else functools.partial(_adapt, fn, form)
     CUSTOM_KERNELS[name] = Kernel(name, prepare, verified="", pure=pure, owner=owner)
     return fn
+
+
+def _check_call(name: str, fn: Any, form: Form) -> None:
+    """Refuse what cannot be called as the form wants, before a model meets it."""
+    wanted = "ctx" if form == "prepared" else "op, inputs"
+    if not callable(fn):
+        raise PluginError(f"the kernel of {name!r} is {fn!r}, not a function", hint=f"Give a function ({wanted}).")
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):
+        return  # some functions written in C do not say
+    try:
+        signature.bind(*wanted.split(", "))
+    except TypeError as error:
+        raise PluginError(
+            f"the kernel of {name!r} takes {signature}, and is called with ({wanted}): {error}",
+            hint="See form in register_kernel.",
+        ) from None
 
 
 def unregister_kernel(name: str) -> None:
@@ -159,7 +181,7 @@ def _adapt(fn: Callable[..., Any], form: Form, ctx: KernelContext) -> Run:
         values = list(value) if isinstance(value, list | tuple) else [value]
         if len(values) != len(specs):
             raise ctx.execution_error(f"the kernel returned {len(values)} arrays for {len(specs)} outputs")
-        return [_array(v, spec, ctx) for v, spec in zip(values, specs, strict=True)]
+        return [_array(v, spec, ctx, int(form == "batched")) for v, spec in zip(values, specs, strict=True)]
 
     if form == "batched":
         return lambda inputs: outputs(fn(op, list(inputs)))
@@ -175,8 +197,16 @@ def _adapt(fn: Callable[..., Any], form: Form, ctx: KernelContext) -> Run:
     return run
 
 
-def _array(value: Any, spec: TensorSpec, ctx: KernelContext) -> Array:
+def _array(value: Any, spec: TensorSpec, ctx: KernelContext, sample_axes: int) -> Array:
+    if value is None:
+        raise ctx.execution_error(f"the kernel returned None for tensor {spec.name!r}", hint="Return the array.")
     array = np.asarray(value)
+    # Lengths may differ from the file, where shapes are dynamic. Files write unknown shapes as [].
+    if spec.shape and array.ndim != len(spec.shape) + sample_axes:
+        raise ctx.execution_error(
+            f"the kernel returned an array of shape {array.shape} for tensor {spec.name!r}, "
+            f"which has {len(spec.shape)} dimensions{' behind the sample axis' if sample_axes else ''}"
+        )
     if array.dtype != spec.dtype and not isinstance(value, np.ndarray | np.generic):
         array = array.astype(spec.dtype)  # Python numbers have no type of their own
     if array.dtype != spec.dtype:
