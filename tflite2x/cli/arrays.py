@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tflite2x.errors import FileAccessError, InputError
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Tensor
+    from tflite2x.ir import Model, Subgraph, Tensor
 
 Array = NDArray[Any]
 
@@ -95,6 +95,29 @@ def npy_bytes(array: Array, name: str = "") -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, allow_pickle=False)
     return buffer.getvalue()
+
+
+def entry(model: Model, signature: str | None) -> tuple[Subgraph, dict[str, Tensor]]:
+    """Return the subgraph to run and the names that signatures give to its inputs."""
+    if signature is None:
+        own = [s for s in model.signatures if s.subgraph is model.main]
+        return model.main, own[0].inputs if len(own) == 1 else {}
+    for candidate in model.signatures:
+        if candidate.key == signature:
+            return candidate.subgraph, candidate.inputs
+    listing = ", ".join(repr(s.key) for s in model.signatures) or "none"
+    raise InputError(f"the model has no signature {signature!r}", hint=f"Signatures: {listing}.")
+
+
+def as_samples(array: Array, tensor: Tensor) -> Array:
+    """Give samples [N, ...] the axes of length 1 that the model wants in each of them, such as its batch axis."""
+
+    def lengths(shape: tuple[int, ...]) -> list[int]:
+        return [n for n in shape if n != 1]
+
+    if array.ndim and lengths(array.shape[1:]) == lengths(tensor.shape):
+        return array.reshape(len(array), *tensor.shape)
+    return array
 
 
 def arrange(files: Sequence[str], tensors: Sequence[Tensor], names: Mapping[str, Tensor]) -> list[Array]:
@@ -183,44 +206,3 @@ def fit_type(array: Array, dtype: np.dtype[Any]) -> Array:
         cast = array.astype(dtype)
         same = array.dtype.kind == dtype.kind == "f" or np.array_equal(cast.astype(array.dtype), array)
     return cast if same else array
-
-
-def quantize(array: Array, tensor: Tensor) -> Array:
-    """Turn real numbers into the integers of a quantized input, as the operator QUANTIZE would.
-
-    Formula: clamp(round(x / scale) + zero_point) in float32, halves away from zero (LiteRT
-    reference/quantize.h, AffineQuantize). Inputs that are not quantized stay as they are.
-
-    Raises:
-        InputError: A number is NaN, which no integer stands for.
-    """
-    from tflite2x.interpreter.fixedpoint import round_half_away
-
-    scale = _one_scale(tensor)
-    if scale is None or array.dtype.kind not in "biuf":
-        return array
-    limits = np.iinfo(tensor.numpy_dtype)
-    with np.errstate(all="ignore"):
-        steps = round_half_away(array.astype(np.float32) / scale[0]).astype(np.float64) + scale[1]
-    if np.isnan(steps).any():
-        raise InputError("a value is NaN, which cannot be quantized", where=f"input {tensor.name!r}")
-    integers: Array = np.clip(steps, limits.min, limits.max).astype(tensor.numpy_dtype)
-    return integers
-
-
-def dequantize(array: Array, tensor: Tensor) -> Array:
-    """Turn the integers of a quantized output into real numbers: scale * (integer - zero_point), float32."""
-    scale = _one_scale(tensor)
-    if scale is None or array.dtype.kind not in "iu":
-        return array
-    real: Array = ((array.astype(np.float64) - scale[1]) * scale[0]).astype(np.float32)
-    return real
-
-
-def _one_scale(tensor: Tensor) -> tuple[np.float32, int] | None:
-    """Return scale and zero point of an integer tensor that has one of each, or None."""
-    quantization = tensor.quantization
-    if quantization is None or quantization.scale.size != 1 or tensor.numpy_dtype.kind not in "iu":
-        return None
-    zero_point = int(quantization.zero_point[0]) if quantization.zero_point.size else 0
-    return quantization.scale[0], zero_point

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tflite2x.cli.run import RoundingChoice
+from tflite2x.cli.choices import RoundingChoice
 
 if TYPE_CHECKING:
     from tflite2x.cli.arrays import Array

@@ -3,25 +3,18 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tflite2x.cli.choices import RoundingChoice
+
 if TYPE_CHECKING:
     from tflite2x.cli.arrays import Array
     from tflite2x.explain.evaluation import Score
     from tflite2x.interpreter import Interpreter
-    from tflite2x.ir import Tensor
-
-
-class RoundingChoice(enum.StrEnum):
-    """Whose integer arithmetic to follow."""
-
-    SINGLE = "single"
-    DOUBLE = "double"
 
 
 def evaluate(
@@ -90,8 +83,9 @@ def evaluate(
 
 def _inputs(interpreter: Interpreter, arrays: dict[str, Array], where: str, limit: int | None) -> list[Array]:
     """Return one array of samples per input, quantized where the model wants integers."""
-    from tflite2x.cli.arrays import fit_type, quantize
+    from tflite2x.cli.arrays import as_samples, fit_type
     from tflite2x.errors import InputError
+    from tflite2x.explain.samples import quantize
 
     tensors = interpreter.model.main.inputs
     found = []
@@ -104,41 +98,26 @@ def _inputs(interpreter: Interpreter, arrays: dict[str, Array], where: str, limi
                 where=where,
                 hint="Name the arrays like the inputs, or x for the only one.",
             )
-        array = _as_samples(array[:limit], tensor, where)
+        array = as_samples(array[:limit] if array.ndim else array, tensor)
+        if not array.ndim or array.shape[1:] != tensor.shape:
+            raise InputError(
+                f"shape {list(array.shape)} does not fit {tensor.name!r}: [N, {', '.join(map(str, tensor.shape))}]",
+                where=where,
+            )
         found.append(fit_type(quantize(array, tensor), tensor.numpy_dtype))
     if not found or len({len(a) for a in found}) != 1 or not len(found[0]):
         raise InputError("the inputs have no samples, or different numbers of them", where=where)
     return found
 
 
-def _as_samples(array: Array, tensor: Tensor, where: str) -> Array:
-    """Give samples the axes of length 1 that the model has, such as its batch axis."""
-    from tflite2x.errors import InputError
-
-    if not array.ndim or [n for n in array.shape[1:] if n != 1] != [n for n in tensor.shape if n != 1]:
-        raise InputError(
-            f"shape {list(array.shape)} does not fit {tensor.name!r}: [N, {', '.join(map(str, tensor.shape))}]",
-            where=where,
-        )
-    return array.reshape(len(array), *tensor.shape)
-
-
 def _run(interpreter: Interpreter, inputs: Sequence[Array], size: int, name: str) -> Array:
     """Run all samples, in parts where the model keeps no state, and return the first output as real numbers."""
     import numpy as np
 
-    from tflite2x.cli.arrays import dequantize
-    from tflite2x.cli.progress import Progress
-    from tflite2x.cli.run import _is_pure
+    from tflite2x.cli.parts import run_in_parts
+    from tflite2x.explain.samples import dequantize
 
-    count = len(inputs[0])
-    step = size if _is_pure(interpreter) else count
-    parts = []
-    with Progress(f"evaluating {name}", count) as progress:
-        for start in range(0, count, step):
-            chunk = [a[start : start + step] for a in inputs]
-            parts.append(interpreter.run_batch(chunk)[0])
-            progress.step(len(chunk[0]))
+    parts = [outputs[0] for outputs in run_in_parts(interpreter, inputs, size, f"evaluating {name}")]
     return dequantize(np.concatenate(parts), interpreter.model.main.outputs[0])
 
 

@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Contract(enum.StrEnum):
-    """Whose integer arithmetic to explain."""
-
-    SINGLE = "single"
-    DOUBLE = "double"
+from tflite2x.cli.choices import RoundingChoice
 
 
 def explain(
@@ -32,8 +26,8 @@ def explain(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
     rounding: Annotated[
-        Contract, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
-    ] = Contract.SINGLE,
+        RoundingChoice, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
+    ] = RoundingChoice.SINGLE,
 ) -> None:
     """Show the exact arithmetic of every operator with its numbers.
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from tflite2x.cli.choices import RoundingChoice
+
 
 class Language(enum.StrEnum):
     """The languages of ``tflite2x.export.LANGUAGES``."""
@@ -16,13 +18,6 @@ class Language(enum.StrEnum):
     C = "c"
     RUST = "rust"
     NUMPY = "numpy"
-
-
-class Contract(enum.StrEnum):
-    """Whose integer arithmetic to export."""
-
-    SINGLE = "single"
-    DOUBLE = "double"
 
 
 def export(
@@ -40,8 +35,8 @@ def export(
         str, typer.Option(metavar="NAME", help="Prefix of names and files; the model's by default.", show_default=False)
     ] = "",
     rounding: Annotated[
-        Contract, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
-    ] = Contract.SINGLE,
+        RoundingChoice, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
+    ] = RoundingChoice.SINGLE,
 ) -> None:
     """Write the model as integer-only source code without dependencies, and test vectors with a checking program.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tflite2x.cli.choices import RoundingChoice
+
 if TYPE_CHECKING:
     from tflite2x.ir import Model
     from tflite2x.xs3.report import LayerReport
@@ -19,13 +21,6 @@ class ParamsChoice(enum.StrEnum):
 
     BEST = "best"
     XMOS = "2021"
-
-
-class RoundingChoice(enum.StrEnum):
-    """Whose integer arithmetic `best` aims at."""
-
-    SINGLE = "single"
-    DOUBLE = "double"
 
 
 def prove(

@@ -3,25 +3,19 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tflite2x.cli.choices import RoundingChoice
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tflite2x.cli.arrays import Array
     from tflite2x.interpreter import Interpreter
     from tflite2x.ir import Tensor
-
-
-class RoundingChoice(enum.StrEnum):
-    """Whose integer arithmetic to follow."""
-
-    SINGLE = "single"
-    DOUBLE = "double"
 
 
 def run(
@@ -67,8 +61,9 @@ def run(
     ] = RoundingChoice.SINGLE,
 ) -> None:
     """Run a model with the NumPy interpreter, on arrays from .npy or .npz files."""
-    from tflite2x.cli.arrays import arrange, dequantize, fit_type, npy_bytes, npz_bytes, quantize
+    from tflite2x.cli.arrays import arrange, as_samples, entry, fit_type, npy_bytes, npz_bytes
     from tflite2x.errors import InputError
+    from tflite2x.explain.samples import dequantize, quantize
     from tflite2x.interpreter import Interpreter
     from tflite2x.ir import load
     from tflite2x.ir.files import write_file
@@ -77,12 +72,12 @@ def run(
         raise InputError(f"{output} is neither .npz nor .npy", hint="Choose one of them as the name's end.")
     loaded = load(model)
     interpreter = Interpreter(loaded, rounding.value)
-    graph, names = _entry(loaded, signature)
+    graph, names = entry(loaded, signature)
     arrays = arrange(input, graph.inputs, names)
     for index, tensor in enumerate(graph.inputs):
         array = quantize(arrays[index], tensor) if real else arrays[index]
         array = fit_type(array, tensor.numpy_dtype)
-        arrays[index] = _as_samples(array, tensor) if batch else array
+        arrays[index] = as_samples(array, tensor) if batch else array
     values = _execute(interpreter, arrays, graph.inputs, batch=batch, resize=resize, signature=signature)
     if real:
         values = [dequantize(value, tensor) for value, tensor in zip(values, graph.outputs, strict=True)]
@@ -97,31 +92,6 @@ def run(
         raise InputError(f"{len(results)} outputs do not fit into an .npy file", hint="Write an .npz file.")
 
 
-def _entry(model: Any, signature: str | None) -> tuple[Any, dict[str, Tensor]]:
-    """Return the subgraph to run and the names that signatures give to its inputs."""
-    from tflite2x.errors import InputError
-
-    if signature is None:
-        own = [s for s in model.signatures if s.subgraph is model.main]
-        return model.main, own[0].inputs if len(own) == 1 else {}
-    for candidate in model.signatures:
-        if candidate.key == signature:
-            return candidate.subgraph, candidate.inputs
-    listing = ", ".join(repr(s.key) for s in model.signatures) or "none"
-    raise InputError(f"the model has no signature {signature!r}", hint=f"Signatures: {listing}.")
-
-
-def _as_samples(array: Array, tensor: Tensor) -> Array:
-    """Give samples [N, ...] the axes of length 1 that the model wants in each of them, such as its batch axis."""
-
-    def lengths(shape: tuple[int, ...]) -> list[int]:
-        return [n for n in shape if n != 1]
-
-    if array.ndim and len(array) and lengths(array.shape[1:]) == lengths(tensor.shape):
-        return array.reshape(len(array), *tensor.shape)
-    return array
-
-
 def _execute(
     interpreter: Interpreter,
     arrays: Sequence[Array],
@@ -131,11 +101,12 @@ def _execute(
     resize: bool,
     signature: str | None,
 ) -> list[Array]:
+    from tflite2x.cli.parts import run_in_parts
     from tflite2x.errors import InputError
 
     try:
         if batch:
-            return _batches(interpreter, arrays, resize=resize, signature=signature)
+            return _joined(run_in_parts(interpreter, arrays, 64, "running", resize=resize, signature=signature))
         return interpreter.run(list(arrays), resize=resize, signature=signature)
     except InputError as error:
         # The interpreter's hints are written for Python.
@@ -149,35 +120,11 @@ def _execute(
         raise
 
 
-def _batches(
-    interpreter: Interpreter, arrays: Sequence[Array], *, resize: bool, signature: str | None, size: int = 64
-) -> list[Array]:
-    """Run the samples in parts, so that memory stays bounded and progress can be shown."""
+def _joined(parts: Iterable[list[Array]]) -> list[Array]:
     import numpy as np
 
-    from tflite2x.cli.progress import Progress
-
-    samples = {len(array) for array in arrays if array.ndim}
-    # Every sample starts from the interpreter's state, and random numbers go on: such models run in one piece.
-    if len(samples) != 1 or max(samples) <= size or not _is_pure(interpreter):
-        return interpreter.run_batch(list(arrays), resize=resize, signature=signature)
-    (count,) = samples
-    parts = []
-    with Progress("running", count) as progress:
-        for start in range(0, count, size):
-            chunk = [array[start : start + size] for array in arrays]
-            parts.append(interpreter.run_batch(chunk, resize=resize, signature=signature))
-            progress.step(len(chunk[0]))
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
-
-
-def _is_pure(interpreter: Interpreter) -> bool:
-    from tflite2x.interpreter.registry import find_kernel
-
-    graphs = interpreter.model.subgraphs
-    return all(find_kernel(op).pure for graph in graphs for op in graph.operators) and not any(
-        tensor.is_variable for graph in graphs for tensor in graph.tensors
-    )
+    columns = zip(*parts, strict=True)
+    return [column[0] if len(column) == 1 else np.concatenate(column) for column in columns]
 
 
 def _by_name(tensors: Sequence[Tensor], values: Sequence[Array]) -> dict[str, Array]:

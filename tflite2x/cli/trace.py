@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tflite2x.cli.run import RoundingChoice
+from tflite2x.cli.choices import RoundingChoice
 
 if TYPE_CHECKING:
     from tflite2x.cli.arrays import Array
@@ -154,8 +155,9 @@ def _other(
 
 def _converted(arrays: list[Array], reals: list[Array] | None, model: Model, other: Model, batch: bool) -> list[Array]:
     """Give the same real inputs to another model, in the types that it wants."""
-    from tflite2x.cli.arrays import dequantize, fit_type, quantize
+    from tflite2x.cli.arrays import fit_type
     from tflite2x.errors import InputError
+    from tflite2x.explain.samples import dequantize, quantize
 
     sources, targets = model.main.inputs, other.main.inputs
     if len(sources) != len(targets):
@@ -172,11 +174,5 @@ def _converted(arrays: list[Array], reals: list[Array] | None, model: Model, oth
         value = fit_type(value, target.numpy_dtype)
         lead = value.shape[:1] if batch else ()
         shape = (*lead, *target.shape)
-        result.append(value.reshape(shape) if value.size == _size(shape) else value)
+        result.append(value.reshape(shape) if value.size == math.prod(shape) else value)
     return result
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    import math
-
-    return math.prod(shape)

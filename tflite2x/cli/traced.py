@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,26 +26,19 @@ def inputs_of(
     Returns:
         Arrays in model order; and with ``real`` the real numbers that they come from.
     """
-    from tflite2x.cli.arrays import arrange, fit_type, quantize
-    from tflite2x.cli.run import _as_samples, _entry
+    from tflite2x.cli.arrays import arrange, as_samples, entry, fit_type
+    from tflite2x.explain.samples import quantize
 
-    graph, names = _entry(model, None)
+    graph, names = entry(model, None)
     given = arrange(files, graph.inputs, names)
     arrays, reals = [], []
     for value, tensor in zip(given, graph.inputs, strict=True):
         array = fit_type(quantize(value, tensor) if real else value, tensor.numpy_dtype)
         if batch:
-            array, value = _as_samples(array, tensor), _as_samples(value, tensor)
-        elif array.shape != tensor.shape and array.size == _size(tensor.shape):
+            array, value = as_samples(array, tensor), as_samples(value, tensor)
+        elif array.shape != tensor.shape and array.size == math.prod(tensor.shape):
             # A sample without the axes of length 1, such as one of an evaluation set.
             array, value = array.reshape(tensor.shape), value.reshape(tensor.shape)
         arrays.append(array)
         reals.append(value)
     return arrays, reals if real else None
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
