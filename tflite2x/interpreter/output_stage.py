@@ -39,6 +39,8 @@ _SHORT = 12288
 _UNDECIDED = 1 / 64
 #: More steps than this are not worth proving.
 _MOST_STEPS = 1 << 12
+#: Steps that are proved at once.
+_PROOF = 1 << 14
 
 
 class FixedPointStage(Chunked):
@@ -102,31 +104,50 @@ class FixedPointStage(Chunked):
         overflows = np.any(magnitude * multiplier >= _INT32 - 2.0**17) or (not self._wide and np.any(shifted >= _INT32))
         if self._wraps or overflows or abs(self._zero_point) > 1 << bits or self._low > self._high:
             return False
-        return all(self._agrees(int(c), int(bound[c])) for c in np.flatnonzero(t > 51 - bits))
+        return self._agrees(np.flatnonzero(t > 51 - bits), bound)
 
-    def _agrees(self, channel: int, bound: int) -> bool:
-        """Compare float64 with the definition at all steps that one channel's accumulators reach."""
-        bias = int(self._bias.values[channel])
-        multiplier = float(self._constants[1].values[channel])
-        ends = np.array([-bound, bound])
-        first, last = (int(v) for v in self._rescale(ends + bias, channel))
-        first, last = max(first, self._low - self._zero_point), min(last, self._high - self._zero_point)
-        if last - first > _MOST_STEPS:
+    def _agrees(self, channels: Array, bound: NDArray[np.float64]) -> bool:
+        """Compare float64 with the definition at all steps that the accumulators of some channels reach."""
+        bias, ends = self._bias.values[channels], np.trunc(bound[channels]).astype(np.int64)
+        first, last = (self._rescale(x + bias, channels) for x in (-ends, ends))
+        for x, result in ((-ends, first), (ends, last)):
+            if not np.array_equal(self._moved(x, channels), self._clamped(result)):
+                return False
+        first, last = np.maximum(first, self._low - self._zero_point), np.minimum(last, self._high - self._zero_point)
+        counts = np.maximum(last - first, 0)
+        most = int(counts.max(initial=0))
+        if most > _MOST_STEPS:
             return False
-        steps = np.arange(first + 1, last + 1)
-        # The step to v lies within one of (v - 1/2) / M.
-        near = np.ceil((steps - 0.5) / multiplier).astype(np.int64)[:, None] + np.arange(-3, 4) - bias
-        around = self._rescale(near + bias, channel)
-        if np.any(around[:, 0] >= steps) or np.any(around[:, -1] < steps):
-            return False
-        points = np.clip(np.concatenate([near.reshape(-1), ends]), -bound, bound)
-        expected = np.clip(self._rescale(points + bias, channel) + self._zero_point, self._low, self._high)
-        got = np.trunc(self._float64(points, np.full(points.size, channel))) + self._low
-        return bool(np.array_equal(got, expected))
+        at_once = max(1, _PROOF // max(1, most))
+        parts = (slice(start, start + at_once) for start in range(0, len(channels), at_once))
+        return all(self._agrees_at(channels[part], first[part], counts[part], ends[part]) for part in parts)
 
-    def _rescale(self, x: Array, channel: int) -> Array:
+    def _agrees_at(self, channels: Array, first: Array, counts: Array, ends: Array) -> bool:
+        """Compare on both sides of the ``counts`` steps to the integers after ``first``."""
+        before = np.cumsum(counts) - counts
+        steps = np.arange(int(counts.sum())) + np.repeat(first + 1 - before, counts)
+        channels, ends = np.repeat(channels, counts), np.repeat(ends, counts)[:, None]
+        # The tie moves the step to v by at most one from (v - 1/2) / M, because the mantissa is at least 2**30.
+        near = np.ceil((steps - 0.5) / self._constants[1].values[channels]).astype(np.int64)[:, None] + np.arange(-2, 2)
+        results = self._rescale(near, channels[:, None])
+        if np.any(results[:, 0] >= steps) or np.any(results[:, -1] < steps):
+            return False
+        points = near - self._bias.values[channels][:, None]
+        got = self._moved(points.reshape(-1), np.repeat(channels, points.shape[1])).reshape(points.shape)
+        return not np.any((got != self._clamped(results)) & (np.abs(points) <= ends))
+
+    def _moved(self, acc: Array, channels: Array) -> Array:
+        """Return what float64 computes, minus the lowest."""
+        return np.trunc(self._float64(acc, channels))
+
+    def _clamped(self, results: Array) -> Array:
+        """Return the definition's results with zero point and clamp, minus the lowest."""
+        clamped: Array = np.clip(results + self._zero_point, self._low, self._high)
+        return clamped - self._low
+
+    def _rescale(self, x: Array, channels: Array) -> Array:
         rescale = requantize_int64 if self._wide else requantize
-        return rescale(x, self._mantissa.values[channel], self._shift.values[channel], "double")
+        return rescale(x, self._mantissa.values[channels], self._shift.values[channels], "double")
 
     def _prepare_float32(self, constant: Array, multiplier: Array, tie: Array | float) -> None:
         # Both operands, the product and the sum are rounded to 24 bits, and so are accumulators in float64.
