@@ -18,6 +18,17 @@ _BLOCK = 1 << 18
 Finish = Callable[[Array, Array, int], None]
 
 
+def lines_per_block(points: int, depth: int, channels: int) -> int:
+    """Return how many lines of the output one matrix product computes, which decides how float sums are rounded.
+
+    Args:
+        points: Positions in a line.
+        depth: Elements of a window.
+        channels: Channels of the output.
+    """
+    return max(1, _BLOCK // (points * max(depth, channels)))
+
+
 def convolve(
     x: Array,
     axes: Sequence[Axis],
@@ -51,9 +62,8 @@ def convolve(
     depth, channels = taps * x.shape[-1], out.shape[-1]
     pointwise = groups == 1 and all(a.filter == a.stride == 1 and a.before == 0 for a in axes)
     inner = points // axes[0].out
-    per_line = inner * max(depth, channels)
-    images = max(1, _BLOCK // (axes[0].out * per_line))
-    lines = max(1, _BLOCK // per_line)  # all lines where a block holds several images
+    images = max(1, _BLOCK // (axes[0].out * inner * max(depth, channels)))
+    lines = lines_per_block(inner, depth, channels)  # all lines where a block holds several images
     for first in range(0, len(x), images):
         padded = pad_windows(x[first : first + images], axes, pad_value, dtype)
         count = len(padded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflite2x.interpreter.convolve import _BLOCK
+from tflite2x.interpreter.convolve import lines_per_block
 from tflite2x.interpreter.elementwise import option
 from tflite2x.interpreter.fixedpoint import activation_range_float
 from tflite2x.interpreter.float_gemm import CONVOLUTION_LIMIT, FULLY_CONNECTED_LIMIT
@@ -100,7 +100,7 @@ def conv_2d(work: Work) -> list[Step]:
         raise work.ctx.unsupported("grouped float32 convolution")
     axes = _axes(work, (kernel_h, kernel_w))
     out, depth = work.output(), kernel_h * kernel_w * channels
-    lines = max(1, _BLOCK // (axes[1].out * max(depth, units)))
+    lines = lines_per_block(axes[1].out, depth, units)
     taps = f"[{_tap(axes)} for i in range({kernel_h}) for j in range({kernel_w})]"
     return _step(
         work,

@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from tflite2x.interpreter.fixedpoint import activation_range
-from tflite2x.interpreter.kernels.resizing import _integer_positions
-from tflite2x.interpreter.kernels.softmax import _difference_scaling, _rescaled_differences
+from tflite2x.interpreter.kernels.resizing import integer_positions
+from tflite2x.interpreter.kernels.softmax import difference_scaling, rescaled_differences
 from tflite2x.interpreter.windows import window_axes
 from tflite2x.program.elementwise import merge, multiplier, quantized_type
 from tflite2x.program.lowering import Work, lowers
@@ -75,8 +75,8 @@ def softmax(work: Work) -> list[Step]:
     """SOFTMAX of 8-bit values."""
     quantized_type(work, "INT8", "UINT8")
     ctx, x, out = work.ctx, work.ctx.input(0), work.ctx.outputs[0]
-    mantissa, shift, lowest = _difference_scaling(ctx, float(np.float32(ctx.options.beta)))
-    _, exponentials = _rescaled_differences(mantissa, shift, lowest)
+    mantissa, shift, lowest = difference_scaling(ctx, float(np.float32(ctx.options.beta)))
+    _, exponentials = rescaled_differences(mantissa, shift, lowest)
     low, high = fits(out.dtype.name)
     depth = x.shape[-1]
     return [
@@ -113,7 +113,7 @@ def resize_bilinear(work: Work) -> list[Step]:
     return [
         ResizeBilinear(
             **work.common(0), batch=x[0], in_h=x[1], in_w=x[2], channels=x[3], out_h=out[1], out_w=out[2],
-            rows=work.const("rows", _integer_positions(x[1], out[1], align, half), dtype=np.int32),
-            columns=work.const("columns", _integer_positions(x[2], out[2], align, half), dtype=np.int32),
+            rows=work.const("rows", integer_positions(x[1], out[1], align, half), dtype=np.int32),
+            columns=work.const("columns", integer_positions(x[2], out[2], align, half), dtype=np.int32),
         )
     ]  # fmt: skip

@@ -35,7 +35,8 @@ from tflite2x.schema.table import (
 
 T = TypeVar("T", bound=Table)
 IDENTIFIER = b"TFL3"
-_SIZES = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
+#: Bytes of a scalar, by its letter in the module ``struct``.
+SIZES = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
 #: A file may refer to the same bytes from several places; past this many times its own size it is a bomb.
 _EXPANSION = 16
 
@@ -219,7 +220,7 @@ class Reader:
         if not 0 <= pos <= self.size - 4:
             raise MalformedError(f"a vector at byte {pos}, the file has {self.size} bytes")
         count: int = struct.unpack_from("<I", self.data, pos)[0]
-        length = count * _SIZES[fmt]
+        length = count * SIZES[fmt]
         end = pos + 4 + length
         if end > self.size:
             raise MalformedError(f"a vector of {count} elements at byte {pos}, the file has {self.size} bytes")
@@ -245,10 +246,10 @@ def _make_plan(cls: type[Table], vtable: bytes) -> _Plan:
     for i, (at, slot) in enumerate(stored):
         field = fields[slot]
         letter = field.fmt if field.kind in (SCALAR, ENUM) else "I"
-        if at < max(position, 4) or at + _SIZES[letter] > size:
+        if at < max(position, 4) or at + SIZES[letter] > size:
             raise MalformedError(f"field {field.name} at byte {at} of a table of {size} bytes")
         fmt += f"{at - position}x{letter}"
-        position = at + _SIZES[letter]
+        position = at + SIZES[letter]
         if field.kind == SCALAR:
             scalars.append((i, slot, 0 if field.default is None else field.default))
         elif field.kind == ENUM:

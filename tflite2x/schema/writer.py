@@ -17,7 +17,7 @@ import numpy as np
 
 from tflite2x.errors import FormatError
 from tflite2x.schema import tables
-from tflite2x.schema.reader import _SIZES, IDENTIFIER
+from tflite2x.schema.reader import IDENTIFIER, SIZES
 from tflite2x.schema.table import ARRAY, BYTES, ENUM, STRING, TABLE, TABLES, UNION, VECTOR, Field, Table
 
 #: Alignment of buffer contents, in bytes from the start of the file (the schema's force_align).
@@ -153,8 +153,8 @@ class Writer:
             return
         else:
             contents = self._vector_bytes(cls, field, value)
-            position = self._pad(max(4, field.align or _SIZES[field.fmt]), 4)
-            head += struct.pack("<I", len(contents) // _SIZES[field.fmt]) + contents
+            position = self._pad(max(4, field.align or SIZES[field.fmt]), 4)
+            head += struct.pack("<I", len(contents) // SIZES[field.fmt]) + contents
         struct.pack_into("<I", head, at, position - at)
 
     def _vector_bytes(self, cls: type[Table], field: Field, value: Any) -> bytes:
@@ -191,7 +191,7 @@ _BEHIND = ("offset", "size", "large_custom_options_offset", "large_custom_option
 def _limits(fmt: str) -> str:
     if fmt in "fd?":
         return "the field holds a number"
-    bits = 8 * _SIZES[fmt]
+    bits = 8 * SIZES[fmt]
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if fmt.islower() else (0, (1 << bits) - 1)
     return f"the field holds whole numbers from {low} to {high}"
 
@@ -226,14 +226,14 @@ def _with_union_types(
 def _layout(fields: tuple[Field, ...], slots: list[int]) -> _Layout:
     """Place the fields, the widest first; a pair of 64-bit fields therefore stays together in slot order."""
     letters = {s: fields[s].fmt if fields[s].kind <= ENUM else "I" for s in slots}
-    order = sorted(slots, key=lambda s: (-_SIZES[letters[s]], s))
-    align = max([4, *(_SIZES[letter] for letter in letters.values())])
+    order = sorted(slots, key=lambda s: (-SIZES[letters[s]], s))
+    align = max([4, *(SIZES[letter] for letter in letters.values())])
     fmt, position, offsets = "<i", 4, {}
     for slot in order:
-        padding = -position % _SIZES[letters[slot]]
+        padding = -position % SIZES[letters[slot]]
         fmt += f"{padding}x{letters[slot]}"
         offsets[slot] = position + padding
-        position += padding + _SIZES[letters[slot]]
+        position += padding + SIZES[letters[slot]]
     count = max(slots, default=-1) + 1
     vtable = struct.pack(f"<{2 + count}H", 4 + 2 * count, position, *(offsets.get(slot, 0) for slot in range(count)))
     return _Layout(

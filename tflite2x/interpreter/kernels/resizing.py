@@ -115,8 +115,8 @@ def _interpolate_integer(x: Array, height: int, width: int, align: bool, half: b
     # 8 bits times two weights of 10 bits fit into 32 bits, also where positions before the first pixel make the
     # weights larger than 1 (at most 1.5 and 0.5 in each direction).
     wide = np.int32 if x.dtype.itemsize == 1 else np.int64
-    y0, y1, dy = _integer_positions(x.shape[2], height, align, half)
-    x0, x1, dx = _integer_positions(x.shape[3], width, align, half)
+    y0, y1, dy = integer_positions(x.shape[2], height, align, half)
+    x0, x1, dx = integer_positions(x.shape[3], width, align, half)
     dy, dx = dy.astype(wide)[:, None, None], dx.astype(wide)[:, None]
     sign = np.dtype(wide).itemsize * 8 - 1
 
@@ -138,7 +138,7 @@ def _interpolate_integer(x: Array, height: int, width: int, align: bool, half: b
 
 
 @functools.lru_cache(maxsize=64)
-def _integer_positions(size: int, target: int, align: bool, half: bool) -> tuple[Array, Array, Array]:
+def integer_positions(size: int, target: int, align: bool, half: bool) -> tuple[Array, Array, Array]:
     """Return lower and upper source positions and the distance from the lower one in 1024ths."""
     if align and target > 1:
         scale = (_FRACTION * (size - 1) + (target - 1) // 2) // (target - 1)

@@ -72,7 +72,7 @@ def _float_softmax(x: Array, beta: np.float32) -> Array:
     return result
 
 
-def _difference_scaling(ctx: KernelContext, beta: float) -> tuple[Int64, Int64, int]:
+def difference_scaling(ctx: KernelContext, beta: float) -> tuple[Int64, Int64, int]:
     """Multiplier of input differences to 5 integer bits, and the lowest one that fits (PreprocessSoftmaxScaling)."""
     real = min(beta * ctx.input(0).s * (1 << (31 - _DIFFERENCE_BITS)), 2.0**31 - 1)
     if not real > 1:
@@ -84,7 +84,7 @@ def _difference_scaling(ctx: KernelContext, beta: float) -> tuple[Int64, Int64, 
     return mantissa, shift, -math.floor(radius)
 
 
-def _rescaled_differences(mantissa: Int64, shift: Int64, lowest: int) -> tuple[Int64, Int64]:
+def rescaled_differences(mantissa: Int64, shift: Int64, lowest: int) -> tuple[Int64, Int64]:
     """Return all 256 input differences 0, -1, ... rescaled, and their exponentials; both 0 below ``lowest``."""
     differences = -np.arange(256)
     inside = differences >= lowest
@@ -97,8 +97,8 @@ def _byte_softmax(ctx: KernelContext, beta: float) -> Run:
     out = ctx.outputs[0]
     info = np.iinfo(out.dtype)
     bits = 8 * out.dtype.itemsize
-    mantissa, shift, lowest = _difference_scaling(ctx, beta)
-    _, exponentials = _rescaled_differences(mantissa, shift, lowest)
+    mantissa, shift, lowest = difference_scaling(ctx, beta)
+    _, exponentials = rescaled_differences(mantissa, shift, lowest)
     summands = rounding_divide_by_pot(exponentials, _SUM_BITS)
 
     def values(x: Array) -> Array:
@@ -153,8 +153,8 @@ def log_softmax(ctx: KernelContext) -> Run:
         raise ctx.unsupported(
             f"the output has scale {out.s} and zero point {out.z}", f"LOG_SOFTMAX gives 0.0625 and {info.max}."
         )
-    mantissa, shift, lowest = _difference_scaling(ctx, 1.0)
-    _, exponentials = _rescaled_differences(mantissa, shift, lowest)
+    mantissa, shift, lowest = difference_scaling(ctx, 1.0)
+    _, exponentials = rescaled_differences(mantissa, shift, lowest)
     all_rescaled = requantize(-np.arange(256), mantissa, shift, "double")
     summands = rounding_divide_by_pot(exponentials, _SUM_BITS)
     # Back from 5 integer bits to input differences.
