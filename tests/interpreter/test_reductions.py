@@ -130,7 +130,7 @@ def test_quantized_extreme(op: str, dtype: str, case: Any, rng: Any, data: st.Da
     check(op, ReducerOptions(keep_dims=keep), [value, steering(axes, constant)], [(dtype, result, q)])
 
 
-@pytest.mark.parametrize("op", ["REDUCE_ANY", "REDUCE_ALL"])
+@pytest.mark.parametrize("op", ["REDUCE_ANY", "REDUCE_ALL", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "SUM"])
 @cases
 @given(case=reductions(), rng=rngs, constant=st.booleans())
 def test_truth(op: str, case: Any, rng: Any, constant: bool) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ Array = NDArray[Any]
 Rounding = Literal["single", "double"]
 #: The second step of a kernel. ``None`` stands for an optional input that is absent.
 Run = Callable[[Sequence[Array | None]], Sequence[Array]]
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,6 +114,10 @@ class KernelContext:
     def options(self) -> Any:
         """The operator's options dataclass, or None when the file has none."""
         return self.op.options
+
+    def options_or_default(self, table: Callable[[], T]) -> T:
+        """Return the operator's options; those of the schema's defaults when the file has none, like LiteRT."""
+        return table() if self.op.options is None else self.op.options
 
     @property
     def name(self) -> str:

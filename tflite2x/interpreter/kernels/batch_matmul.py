@@ -25,6 +25,7 @@ from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec, align_ranks
 from tflite2x.interpreter.output_stage import FixedPointStage
 from tflite2x.interpreter.registry import kernel
+from tflite2x.schema.tables import BatchMatMulOptions
 
 #: Multiplies [N, ..., R, K] with [N, ..., K, C]; ranks agree.
 Multiply = Callable[[Array, Array], Array]
@@ -87,7 +88,7 @@ def _integers(ctx: KernelContext, left_spec: TensorSpec, right_spec: TensorSpec)
 
 def _hybrid(ctx: KernelContext, right_spec: TensorSpec) -> Multiply:
     require_quantized(ctx, right_spec)
-    asymmetric = bool(ctx.options.asymmetric_quantize_inputs)
+    asymmetric = bool(ctx.options_or_default(BatchMatMulOptions).asymmetric_quantize_inputs)
     scales = right_spec.scale
 
     def multiply(left: Array, right: Array) -> Array:
@@ -116,9 +117,7 @@ def _hybrid(ctx: KernelContext, right_spec: TensorSpec) -> Multiply:
 )  # fmt: skip
 def batch_matmul(ctx: KernelContext) -> Run:
     """Prepare BATCH_MATMUL: [..., R, K] x [..., K, C], either with its last two axes swapped; batch axes broadcast."""
-    left_spec, right_spec, o = ctx.input(0), ctx.input(1), ctx.options
-    if o is None:
-        raise ctx.unsupported("the operator has no options")
+    left_spec, right_spec, o = ctx.input(0), ctx.input(1), ctx.options_or_default(BatchMatMulOptions)
     kind = left_spec.type.name
     require(ctx, left_spec, *_RIGHT)
     require(ctx, right_spec, *_RIGHT[kind])

@@ -43,6 +43,7 @@ from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.shuffled_weights import shuffle_activations, unshuffle_weights
 from tflite2x.interpreter.real_stage import RealStage
 from tflite2x.interpreter.registry import kernel
+from tflite2x.schema.tables import FullyConnectedOptions
 
 _INTEGER_WEIGHTS = ("INT8", "INT4", "INT2")
 _WEIGHTS = {
@@ -64,7 +65,7 @@ class _Layer:
 
     @property
     def activation(self) -> int:
-        return int(self.ctx.options.fused_activation_function)
+        return int(_options(self.ctx).fused_activation_function)
 
     def floats(self) -> Apply:
         matrix = np.ascontiguousarray(self.weights.T, np.float32)
@@ -118,7 +119,7 @@ class _Layer:
         filter_ = self.ctx.input(1)
         scales = channel_scales(self.ctx, filter_, len(self.weights))
         per_channel = filter_.scale.size > 1
-        asymmetric = bool(self.ctx.options.asymmetric_quantize_inputs)
+        asymmetric = bool(_options(self.ctx).asymmetric_quantize_inputs)
         gemm = ExactGemm(self.weights.view(np.int8).astype(np.int64).T, 255 if asymmetric else 127)
 
         def apply(rows: Array) -> Array:
@@ -184,9 +185,11 @@ def _is_sparse(ctx: KernelContext) -> bool:
     return tensor is not None and getattr(tensor, "sparsity", None) is not None
 
 
+def _options(ctx: KernelContext) -> FullyConnectedOptions:
+    return ctx.options_or_default(FullyConnectedOptions)
+
+
 def _check(ctx: KernelContext, x: TensorSpec, filter_: TensorSpec, bias: TensorSpec | None) -> None:
-    if ctx.options is None:
-        raise ctx.unsupported("the operator has no options")
     require(ctx, x, *_WEIGHTS)
     require(ctx, filter_, *_WEIGHTS[x.type.name])
     require(ctx, ctx.outputs[0], *(("UINT8", "INT16") if x.type.name == "UINT8" else (x.type.name,)))
@@ -198,7 +201,7 @@ def _check(ctx: KernelContext, x: TensorSpec, filter_: TensorSpec, bias: TensorS
             raise ctx.unsupported(f"the bias has shape {bias.shape} for {filter_.shape[0]} output channels")
     if filter_.type.name in ("INT4", "INT2") and np.any(filter_.zero_point):
         raise ctx.unsupported("the weights have a zero point other than 0")
-    if ctx.options.weights_format == _SHUFFLED and (x.type.name, ctx.outputs[0].type.name) != ("UINT8", "INT16"):
+    if _options(ctx).weights_format == _SHUFFLED and (x.type.name, ctx.outputs[0].type.name) != ("UINT8", "INT16"):
         raise ctx.unsupported("shuffled weights need uint8 activations and an int16 output")
 
 
@@ -215,7 +218,7 @@ def fully_connected(ctx: KernelContext) -> Run:
     """Prepare FULLY_CONNECTED: activations [..., K], weights [O, K], bias [O]."""
     x_spec, w_spec, b_spec = ctx.input(0), ctx.input(1), ctx.optional(2)
     _check(ctx, x_spec, w_spec, b_spec)
-    keep, shuffled = ctx.options.keep_num_dims, ctx.options.weights_format == _SHUFFLED
+    keep, shuffled = _options(ctx).keep_num_dims, _options(ctx).weights_format == _SHUFFLED
 
     def build(weights: Array, bias: Array | None) -> Apply:
         layer = _Layer(ctx, weights, bias)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tflite2x.interpreter.elementwise import option
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
 from tflite2x.interpreter.kernels.layout import (
     MOVED,
@@ -54,7 +55,7 @@ def one_hot(ctx: KernelContext) -> Run:
     """
     for i in range(4):
         ctx.input(i)
-    axis = int(getattr(ctx.options, "axis", -1))
+    axis = int(option(ctx, "axis", 0))
     dtype = ctx.outputs[0].dtype
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:

@@ -25,6 +25,7 @@ from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
 from tflite2x.interpreter.kernels.layout import given
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import RngAlgorithm, TensorType
+from tflite2x.schema.tables import RandomOptions
 
 #: Words that one block of the stream holds.
 _BLOCK = 4
@@ -36,10 +37,9 @@ class _Stream:
     def __init__(self, ctx: KernelContext) -> None:
         self._runtime = ctx.runtime
         self._key = ("random", ctx.op)
+        options = ctx.options_or_default(RandomOptions)
         # The released LiteRT keeps the lower 32 bits of a seed, as a signed number.
-        self._seeds = tuple(
-            ((int(s) + (1 << 31)) % (1 << 32)) - (1 << 31) for s in (ctx.options.seed, ctx.options.seed2)
-        )
+        self._seeds = tuple(((int(s) + (1 << 31)) % (1 << 32)) - (1 << 31) for s in (options.seed, options.seed2))
 
     def take(self, blocks: int, skip: int) -> list[Uint32]:
         """Return ``blocks`` blocks for each sample, and move on by ``skip`` blocks per sample."""

@@ -89,15 +89,17 @@ def _integer_mean(x: Array, axes: tuple[int, ...]) -> Int64:
     return np.asarray(np.sign(total) * (np.abs(total) // elements) if elements else total * 0, np.int64)
 
 
-@kernel("SUM", types=(*_PLAIN, "int8 -> int8", "uint8 -> uint8", "int16 -> int16"))
+@kernel("SUM", types=(*_PLAIN, "bool", "int8 -> int8", "uint8 -> uint8", "int16 -> int16"))
 def total(ctx: KernelContext) -> Run:
     """SUM (LiteRT reduce.cc, reference/reduce.h QuantizedMeanOrSum).
 
     BUILTIN_REF reads int8 and int16 data as uint8, which is wrong. This follows the right arithmetic, which is TFLite
     Micro's, too; the optimized resolver agrees up to its own rounding (it multiplies in float32).
     """
-    name = check_types(ctx, (*_PLAIN, *QUANTIZED))
+    name = check_types(ctx, (*_PLAIN, "bool", *QUANTIZED))
     dtype = ctx.outputs[0].dtype
+    if name == "bool":
+        return truth(ctx)
     if name == "float32":
         return reduction(ctx, sequential_sum)
     if name in _PLAIN:
@@ -113,15 +115,17 @@ def total(ctx: KernelContext) -> Run:
     return reduction(ctx, values)
 
 
-@kernel("REDUCE_PROD", types=(*_PLAIN, "int8 -> int8", "int16 -> int16"))
+@kernel("REDUCE_PROD", types=(*_PLAIN, "bool", "int8 -> int8", "int16 -> int16"))
 def product(ctx: KernelContext) -> Run:
     """REDUCE_PROD (LiteRT reduce.cc, reference/reduce.h QuantizedReduceProd).
 
     Quantized: the product is requantized after every factor, each time with the same multiplier.
     """
-    name = check_types(ctx, (*_PLAIN, *QUANTIZED))
+    name = check_types(ctx, (*_PLAIN, "bool", *QUANTIZED))
     source, out = ctx.input(0), ctx.outputs[0]
     dtype = out.dtype
+    if name == "bool":
+        return truth(ctx)
     if name in _PLAIN or not source.is_quantized:
         return reduction(ctx, lambda x, axes: np.multiply.reduce(x, axis=axes, keepdims=True, dtype=dtype))
     if name == "uint8":
@@ -146,14 +150,16 @@ def product(ctx: KernelContext) -> Run:
     return reduction(ctx, values)
 
 
-@kernel("REDUCE_MAX", "REDUCE_MIN", types=(*_PLAIN, *QUANTIZED))
+@kernel("REDUCE_MAX", "REDUCE_MIN", types=(*_PLAIN, "bool", *QUANTIZED))
 def extreme(ctx: KernelContext) -> Run:
     """REDUCE_MAX and REDUCE_MIN (LiteRT reduce.cc): input and output must have one quantization.
 
     A NaN loses against every number. The result over no elements is the type's lowest or highest finite value.
     """
-    name = check_types(ctx, (*_PLAIN, *QUANTIZED))
+    name = check_types(ctx, (*_PLAIN, "bool", *QUANTIZED))
     source, out = ctx.input(0), ctx.outputs[0]
+    if name == "bool":
+        return truth(ctx)
     if name in QUANTIZED and (source.scale.tolist(), source.z) != (out.scale.tolist(), out.z):
         raise ctx.unsupported("input and output of REDUCE_MAX and REDUCE_MIN have different quantization")
     largest = ctx.name == "REDUCE_MAX"
@@ -169,7 +175,7 @@ def extreme(ctx: KernelContext) -> Run:
 
 @kernel("REDUCE_ANY", "REDUCE_ALL", types=("bool",))
 def truth(ctx: KernelContext) -> Run:
-    """REDUCE_ANY and REDUCE_ALL (LiteRT reduce.cc)."""
+    """REDUCE_ANY and REDUCE_ALL (LiteRT reduce.cc); of bool, the other reductions are one or the other."""
     check_types(ctx, ("bool",))
-    function = np.logical_or if ctx.name == "REDUCE_ANY" else np.logical_and
+    function = np.logical_or if ctx.name in ("REDUCE_ANY", "REDUCE_MAX", "SUM") else np.logical_and
     return reduction(ctx, lambda x, axes: np.asarray(function.reduce(x, axis=axes, keepdims=True)))
