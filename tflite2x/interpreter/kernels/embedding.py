@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EMBEDDING_LOOKUP, EMBEDDING_LOOKUP_SPARSE and DENSIFY.
+"""EMBEDDING_LOOKUP and EMBEDDING_LOOKUP_SPARSE.
 
-Sources: LiteRT ``kernels/embedding_lookup.cc``, ``kernels/embedding_lookup_sparse.cc``, ``kernels/densify.cc``.
+Sources: LiteRT ``kernels/embedding_lookup.cc``, ``kernels/embedding_lookup_sparse.cc``.
 """
 
 from __future__ import annotations
@@ -133,17 +133,3 @@ def _combine(target: Array, found: Array, weights: Array, combiner: int) -> None
 def _ordered_sum(values: Array) -> Array:
     """Add up float32 values [N, n] along n, one after the other."""
     return np.asarray(np.cumsum(values, axis=1, dtype=np.float32)[:, -1])
-
-
-@kernel("DENSIFY", types=("float32", "float16", "int8"))
-def densify(ctx: KernelContext) -> Run:
-    """Prepare DENSIFY: a sparse constant as a dense one. Constants are dense arrays here, so nothing is left to do."""
-    require(ctx, ctx.input(0), "FLOAT32", "FLOAT16", "INT8")
-    if ctx.input(0).const is None:
-        raise ctx.unsupported("the input is not a constant")
-
-    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
-        assert inputs[0] is not None
-        return [inputs[0]]
-
-    return run
