@@ -123,3 +123,13 @@ def test_operators_of_100_quantized_corpus_models(corpus: Path) -> None:
     whole, operators, missing = run_corpus(quantized_models(corpus, 400_000))
     print(f"\n{whole} models complete, {operators} operators equal; without a form:", *missing, sep="\n  ")
     assert whole >= 100
+
+
+def test_a_fully_connected_layer_without_options_has_the_schemas_defaults() -> None:
+    scaled = {"dtype": "int8", "scale": 0.1}
+    weights = np.arange(64, dtype=np.int8).reshape(4, 16)
+    inputs = [{"shape": (1, 16), **scaled}, {"data": weights, **scaled}, None]
+    model = tflite2x.Model.build("FULLY_CONNECTED", inputs, [{"shape": (1, 4), **scaled}])
+    (op,) = model.main.operators
+    assert op.options is None
+    check_operator(op, Lowering(model.main, "single"))

@@ -16,6 +16,7 @@ from tflite2x.program.lowering import Work, lowers
 from tflite2x.program.rescale import integer_multiplier
 from tflite2x.program.steps import Conv2d, DepthwiseConv2d, FullyConnected, Step, XcFc
 from tflite2x.program.values import Array, fits
+from tflite2x.schema.tables import FullyConnectedOptions
 
 
 def _integer(work: Work) -> None:
@@ -98,7 +99,8 @@ def fully_connected(work: Work) -> list[Step]:
     """FULLY_CONNECTED with integer activations and constant weights."""
     _integer(work)
     ctx, x, filter_ = work.ctx, work.ctx.input(0), work.ctx.input(1)
-    if ctx.options.weights_format or len(work.op.outputs) > 1:
+    options = ctx.options_or_default(FullyConnectedOptions)
+    if options.weights_format or len(work.op.outputs) > 1:
         raise ctx.unsupported("shuffled weights")
     weights, bias_spec = work.constant(1, "the weights"), ctx.optional(2)
     bias = None if bias_spec is None else work.constant(2, "the bias")
@@ -108,7 +110,7 @@ def fully_connected(work: Work) -> list[Step]:
     if filter_.type.name == "INT16":
         raise ctx.unsupported("int16 weights")
     q = quantized(
-        ctx, x, filter_, bias_spec, len(weights), int(ctx.options.fused_activation_function),
+        ctx, x, filter_, bias_spec, len(weights), int(options.fused_activation_function),
         float32_product=fixed_point and not per_channel, filter_zero_point=0 if per_channel else filter_.z,
     )  # fmt: skip
     units, depth = weights.shape

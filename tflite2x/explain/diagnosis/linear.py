@@ -43,7 +43,7 @@ class Linear:
         #: Sums by what makes them; the input is kept with them, so that its identity stays its own.
         self._kept: dict[tuple[object, ...], tuple[Array, Array]] = {}
         self._multipliers: dict[tuple[str, str], Array] = {}
-        activation = int(context.options.fused_activation_function)
+        activation = int(getattr(context.options, "fused_activation_function", 0))
         self.target = Target(y, x.z, activation, self._definition)
         channels = w.shape[3] if self.name == "DEPTHWISE_CONV_2D" else w.shape[0]
         self.channels = channels
