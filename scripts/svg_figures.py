@@ -4,28 +4,16 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite2x.explain.page.pictures import png
+
 Array = NDArray[Any]
 TEXT = 'font-family="sans-serif" font-size="11" fill="#222"'
-
-
-def png(pixels: Array) -> bytes:
-    """Encode uint8 ``[height, width, 3]`` as a PNG file."""
-    height, width, _ = pixels.shape
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
 
 
 def grey(values: Array, low: float, high: float) -> Array:
@@ -39,7 +27,7 @@ def diverging(values: Array, limit: float) -> Array:
     share = np.clip(values / max(limit, 1e-30), -1, 1)
     fade = 1 - np.abs(share)
     red, blue = np.where(share >= 0, 1.0, fade), np.where(share <= 0, 1.0, fade)
-    return np.rint(np.stack([red, fade, blue], axis=-1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.stack([red, fade, blue], axis=-1) * 255), np.uint8)
 
 
 def images(items: Sequence[tuple[str, Array]], *, columns: int, title: str, size: int = 112) -> str:

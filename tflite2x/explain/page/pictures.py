@@ -39,7 +39,7 @@ def weight_png(values: Array, axis: int) -> str:
     picture = picture[::step, ::step]
     zoom = max(1, min(6, _SIDE // max(picture.shape)))
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    return "data:image/png;base64," + base64.b64encode(_png(_colours(picture))).decode()
+    return "data:image/png;base64," + base64.b64encode(png(_colours(picture))).decode()
 
 
 def _tiles(flat: Array, shape: tuple[int, ...]) -> Array:
@@ -80,8 +80,8 @@ def _colours(picture: Array) -> Array:
     return np.asarray(rgb, np.uint8)
 
 
-def _png(rgb: Array) -> bytes:
-    """Encode [height, width, 3] uint8 (PNG specification, filter 0)."""
+def png(rgb: Array) -> bytes:
+    """Encode [height, width, 3] uint8 as a PNG file (PNG specification, filter 0)."""
     height, width, _ = rgb.shape
     rows = np.concatenate([np.zeros((height, 1), np.uint8), rgb.reshape(height, -1)], axis=1)
 
