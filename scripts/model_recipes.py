@@ -7,8 +7,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-Interface = tuple[str, str]
-
 
 @dataclasses.dataclass(frozen=True)
 class Network:

@@ -229,7 +229,7 @@ def compare(path: str, args: argparse.Namespace, say: Any) -> dict[str, Any]:
     except Tflite2xError as error:
         row = {
             "status": "refused",
-            "op": blamed(str(error), model),
+            "op": blamed(str(error)),
             "detail": f"{type(error).__name__}: {error}"[-250:],
         }
     row["seconds"] = time.perf_counter() - started
@@ -265,7 +265,7 @@ def repair(model: Any) -> bytes:
     return tflite2x.dumps(model)
 
 
-def blamed(text: str, model: Any) -> str:
+def blamed(text: str) -> str:
     """Return the operator that an error message names."""
     start = text.find("subgraphs[")
     end = text.find(")", start)

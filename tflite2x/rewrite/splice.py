@@ -31,7 +31,7 @@ def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Bui
     fresh = {t for op in builder.added for t in op.outputs}
     for old, new in zip(match.outputs, values, strict=True):
         if new not in fresh:
-            _check_existing(graph, match, old, new)
+            _check_existing(match, old, new)
     inputs = [t for op in match.operators for t in op.inputs if t is not None]
     around = [t.producer for t in inputs if t.producer is not None]
     orphans = [t for op in match.operators for t in op.outputs]
@@ -49,7 +49,7 @@ def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Bui
     return [op for op in dict.fromkeys((*builder.added, *around)) if op._subgraph is graph]
 
 
-def _check_existing(graph: Subgraph, match: Match, old: Tensor, new: Tensor) -> None:
+def _check_existing(match: Match, old: Tensor, new: Tensor) -> None:
     """Refuse to make an interface tensor or a constant the output of the graph."""
     if not old.is_output:
         return

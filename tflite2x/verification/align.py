@@ -132,7 +132,7 @@ def align_tensors(a: Subgraph, b: Subgraph, links: SubgraphLinks, *, strict: boo
         if link.position is not None:
             old = a.inputs[link.position]
             pairs[tensor] = _behind_conversion(old, tensor) if link.adapter is not None else old
-    _propagate(a, b, pairs, alike)
+    _propagate(b, pairs, alike)
     names_a, names_b = _unique_names(a), _unique_names(b)
     taken = set(pairs.values())
     for name, tensor in names_b.items():
@@ -140,10 +140,10 @@ def align_tensors(a: Subgraph, b: Subgraph, links: SubgraphLinks, *, strict: boo
         if tensor not in pairs and other is not None and other not in taken and alike(other, tensor):
             pairs[tensor] = other
             taken.add(other)
-    _propagate(a, b, pairs, alike)
+    _propagate(b, pairs, alike)
     if not strict:
         _by_order(a, b, pairs, lambda op: (op.name, tuple(op.outputs[0].shape)))
-        _propagate(a, b, pairs, alike)
+        _propagate(b, pairs, alike)
         _by_order(a, b, pairs, lambda op: tuple(op.outputs[0].shape))
     return pairs
 
@@ -184,7 +184,7 @@ def _behind_conversion(old: Tensor, new: Tensor) -> Tensor:
     return old
 
 
-def _propagate(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor], alike: Callable[[Tensor, Tensor], bool]) -> None:
+def _propagate(b: Subgraph, pairs: dict[Tensor, Tensor], alike: Callable[[Tensor, Tensor], bool]) -> None:
     taken = set(pairs.values())
     used: set[Operator] = {t.producer for t in taken if t.producer is not None}
     for op in b.operators:

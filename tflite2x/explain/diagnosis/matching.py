@@ -49,7 +49,7 @@ def match_arrays(mine: Mapping[str, Array], tensors: Mapping[Tensor, Array]) -> 
     for name in left:
         sizes = [t for t, value in tensors.items() if value.size == mine[name].size and t not in found]
         exact = [t for t in sizes if tensors[t].shape == mine[name].shape]
-        choice = sizes if len(sizes) == 1 else exact if len(exact) == 1 else _last_output(sizes, name, mine)
+        choice = sizes if len(sizes) == 1 else exact if len(exact) == 1 else _last_output(sizes, mine)
         if len(choice) == 1:
             found[choice[0]] = np.asarray(mine[name])
         else:
@@ -63,7 +63,7 @@ def match_arrays(mine: Mapping[str, Array], tensors: Mapping[Tensor, Array]) -> 
     return found, unmatched
 
 
-def _last_output(tensors: list[Tensor], name: str, mine: Mapping[str, Array]) -> list[Tensor]:
+def _last_output(tensors: list[Tensor], mine: Mapping[str, Array]) -> list[Tensor]:
     """A lone array without a telling name is the model's output."""
     outputs = [t for t in tensors if t.is_output]
     return outputs if len(mine) == 1 and len(outputs) == 1 else []

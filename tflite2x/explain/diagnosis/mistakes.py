@@ -188,9 +188,6 @@ MISTAKES: tuple[Mistake, ...] = (
     _mistake("not rounded", "the result is not rounded to integers", _WHOLE, rounding="none", cast="none"),
 )  # fmt: skip
 
-#: Mistakes whose name does not say that something is wrong: another runtime computes like this.
-CONTRACTS = frozenset(("single rounding", "double rounding", "real multiplier"))
-
 
 def keys(mistakes: Iterable[Mistake]) -> tuple[str, ...]:
     """Return the names of mistakes, sorted."""
