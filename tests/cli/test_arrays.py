@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tflite2x.cli.arrays import fit_type, npy_bytes
+from tflite2x.cli.arrays import fit_type, npy_bytes, read_arrays
 from tflite2x.errors import InputError
 
 
@@ -46,3 +47,13 @@ def test_bfloat16_becomes_float32() -> None:
 def test_types_are_converted_where_no_value_changes(array: np.ndarray, dtype: type, fits: bool) -> None:
     result = fit_type(array, np.dtype(dtype))
     assert result.dtype == (dtype if fits else array.dtype)
+
+
+def test_damaged_compressed_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, x=np.arange(10000.0))
+    data = bytearray(path.read_bytes())
+    data[60:200] = bytes(b ^ 0x5A for b in data[60:200])
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="decompressing"):
+        read_arrays(path)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 #: What NumPy, zipfile and zlib raise for files that are not what they seem.
-_DAMAGED = (ValueError, EOFError, KeyError, SyntaxError, NotImplementedError, RuntimeError, zlib.error)
+_DAMAGED = (
+    ValueError,
+    EOFError,
+    KeyError,
+    SyntaxError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_arrays(path: Path) -> Array | dict[str, Array]:
@@ -43,15 +52,7 @@ def read_arrays(path: Path) -> Array | dict[str, Array]:
                 return {name: loaded[name] for name in loaded.files}
     except OSError as error:
         raise FileAccessError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
-    except (
-        ValueError,
-        EOFError,
-        KeyError,
-        SyntaxError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-    ) as error:
+    except _DAMAGED as error:
         raise InputError(
             f"not an .npy or .npz file of numbers or strings ({_first_line(error)})",
             where=str(path),
