@@ -11,3 +11,9 @@ class RoundingChoice(enum.StrEnum):
 
     SINGLE = "single"
     DOUBLE = "double"
+
+
+class Oracle(enum.StrEnum):
+    """Who may give a second opinion."""
+
+    LITERT = "litert"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tflite2x.cli.choices import Oracle
+
 if TYPE_CHECKING:
     from tflite2x.rewrite.report import Report
     from tflite2x.verification import Verify
@@ -19,12 +21,6 @@ class Target(enum.StrEnum):
 
     XCORE = "xcore"
     TFLITE = "tflite"
-
-
-class Oracle(enum.StrEnum):
-    """Who may give a second opinion."""
-
-    LITERT = "litert"
 
 
 class When(enum.StrEnum):

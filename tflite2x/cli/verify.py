@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tflite2x.cli.choices import Oracle
+
 if TYPE_CHECKING:
     from tflite2x.verification import PairResult
-
-
-class Oracle(enum.StrEnum):
-    """Who may give a second opinion."""
-
-    LITERT = "litert"
 
 
 def verify(

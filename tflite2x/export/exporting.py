@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tflite2x.errors import InputError, UnsupportedError
 from tflite2x.export import c, numpy_file, parameters, rust, vectors
-from tflite2x.export.writing import Source, write_all
+from tflite2x.export.writing import TYPES, Source, write_all
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.ir import dumps
 from tflite2x.program import Value, lower
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("c", "rust", "numpy")
 _WRITERS = {"c": c.files, "rust": rust.files, "numpy": numpy_file.files}
-_TYPES = ("int8", "uint8", "int16", "int32", "int64", "float32", "bool")
 
 
 def export(
@@ -68,7 +67,7 @@ def export(
     if not program.inputs or not program.outputs:
         raise UnsupportedError("a model without inputs or outputs", where=source.model, hint="Nothing was written.")
     for value in (*program.inputs, *program.outputs):
-        if value.dtype not in _TYPES or (isinstance(value, Value) and value.size == 0):
+        if value.dtype not in TYPES or (isinstance(value, Value) and value.size == 0):
             raise UnsupportedError(
                 f"{value.name} has type {value.dtype} and shape {list(value.shape)}", where=source.model,
                 hint="Nothing was written.",

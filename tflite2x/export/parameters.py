@@ -10,7 +10,7 @@ import numpy as np
 from tflite2x import __version__
 from tflite2x.errors import UnsupportedError
 from tflite2x.export import c, rust
-from tflite2x.export.writing import Source
+from tflite2x.export.writing import TYPES, Source
 from tflite2x.interpreter.specs import constant_value, tensor_spec
 from tflite2x.program.numpy_code import module_code, one_line
 from tflite2x.program.values import Const, Names, identifier
@@ -18,7 +18,6 @@ from tflite2x.program.values import Const, Names, identifier
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Operator, Tensor
 
-_TYPES = ("int8", "uint8", "int16", "int32", "int64", "float32", "bool")
 _ROLES = {
     "CONV_2D": ("", "weights", "bias"), "DEPTHWISE_CONV_2D": ("", "weights", "bias"),
     "FULLY_CONNECTED": ("", "weights", "bias"), "XC_fc": ("", "weights", "bso"),
@@ -42,7 +41,7 @@ def collect(model: Model) -> list[Const]:
             value = constant_value(tensor) if tensor.producer is None and not tensor.is_input else None
             if value is not None and value.size == 0:
                 continue  # C has no empty arrays
-            if value is not None and value.dtype.name not in _TYPES:
+            if value is not None and value.dtype.name not in TYPES:
                 problems.append(f"{tensor.where}: {tensor.dtype.name}")
                 continue
             name = identifier(f"{op.name}_{op.index}_{_role(op, index)}")

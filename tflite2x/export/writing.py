@@ -17,6 +17,9 @@ from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import one_line
 from tflite2x.program.steps import Step
 
+#: Element types that C, Rust and NumPy code can hold.
+TYPES = ("int8", "uint8", "int16", "int32", "int64", "float32", "bool")
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:

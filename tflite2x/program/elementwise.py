@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tflite2x.interpreter.elementwise import option, per_tensor
-from tflite2x.interpreter.fixedpoint import activation_range, quantize_multiplier, round_half_away
+from tflite2x.interpreter.fixedpoint import activation_range, quantize_multiplier
+from tflite2x.interpreter.kernels.activations import relu_range
 from tflite2x.interpreter.kernels.arithmetic import log2_of
 from tflite2x.interpreter.kernels.quantization import limits
 from tflite2x.program.lowering import Work, lowers, run_kernel
@@ -171,25 +172,17 @@ def extreme(work: Work) -> list[Step]:
     return [step(**work.common(0, 1), **loops(work))]
 
 
-_RELU_BOUNDS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
-
-
 @lowers("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1")
 def relu(work: Work) -> list[Step]:
     """The RELU family: requantized, then clamped."""
     quantized_type(work)
     source, out = work.ctx.input(0), work.ctx.outputs[0]
-    lowest, highest = _RELU_BOUNDS[work.op.name]
-    bottom, top = fits(out.dtype.name)
-
-    def steps(real: float) -> int:
-        return out.z + int(round_half_away(np.float32(real) / np.float32(out.s)))
-
+    low, high = relu_range(work.op.name, out)
     mantissa, shift = multiplier(float(np.float32(source.s) / np.float32(out.s)))
     return [
         Requantize(
             **work.common(0), size=work.output().size, x_zero=source.z, mantissa=mantissa, shift=shift, y_zero=out.z,
-            low=max(bottom, steps(lowest)), high=top if np.isinf(highest) else min(top, steps(highest)),
+            low=low, high=high,
         )
     ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tflite2x.rewrite.pattern import OperatorPattern, Output, Pattern, Value, Variable
@@ -117,17 +117,22 @@ def _match_operator(pattern: OperatorPattern, op: Operator, match: Match) -> Ite
     orders = [op.inputs]
     if pattern.commutative and len(op.inputs) == 2:
         orders.append(op.inputs[::-1])
-    last: Refusal | None = None
+    yield from _any_of(_match_inputs(pattern, op, order, 0, start) for order in orders)
+
+
+def _any_of(attempts: Iterable[Iterator[Match]]) -> Iterator[Match]:
+    """Yield what any attempt yields; when none yields anything, raise the first reason."""
+    first: Refusal | None = None
     matched = False
-    for order in orders:
+    for attempt in attempts:
         try:
-            for found in _match_inputs(pattern, op, order, 0, start):
+            for found in attempt:
                 matched = True
                 yield found
         except Refusal as refusal:
-            last = last or refusal
-    if not matched and last is not None:
-        raise last
+            first = first or refusal
+    if not matched and first is not None:
+        raise first
 
 
 def _check_option(op: Operator, field: str, wanted: Any) -> None:
@@ -155,17 +160,8 @@ def _match_inputs(
         yield new
         return
     tensor = inputs[position] if position < len(inputs) else None
-    last: Refusal | None = None
-    matched = False
-    for found in _match_value(value, tensor, f"input {position} of {op.where}", match):
-        try:
-            for complete in _match_inputs(pattern, op, inputs, position + 1, found):
-                matched = True
-                yield complete
-        except Refusal as refusal:
-            last = last or refusal
-    if not matched and last is not None:
-        raise last
+    found = _match_value(value, tensor, f"input {position} of {op.where}", match)
+    yield from _any_of(_match_inputs(pattern, op, inputs, position + 1, m) for m in found)
 
 
 def _match_value(value: Value | None, tensor: Tensor | None, where: str, match: Match) -> Iterator[Match]:

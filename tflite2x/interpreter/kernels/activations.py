@@ -30,7 +30,7 @@ from tflite2x.interpreter.fixedpoint import (
     saturating_left_shift,
     saturating_rounding_doubling_high_mul,
 )
-from tflite2x.interpreter.kernel import Array, KernelContext, Run
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.registry import kernel
 
 _RELU_BOUNDS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
@@ -53,19 +53,25 @@ def relu(ctx: KernelContext) -> Run:
     per_tensor(ctx, source, out)
     if name == "int16":
         symmetric(ctx, source, out)
-    info = np.iinfo(out.dtype)
     scale = scaler(float(np.float32(source.s) / np.float32(out.s)))
-
-    def steps(real: float) -> int:
-        return out.z + int(round_half_away(np.float32(real) / np.float32(out.s)))
-
-    minimum = max(info.min, steps(lowest))
-    maximum = info.max if np.isinf(highest) else min(info.max, steps(highest))
+    minimum, maximum = relu_range(ctx.name, out)
 
     def values(x: Array) -> Array:
         return np.minimum(np.maximum(scale(x - source.z) + out.z, minimum), maximum)
 
     return each(ctx, lookup.unary(values, source.dtype, out.dtype))
+
+
+def relu_range(name: str, out: TensorSpec) -> tuple[int, int]:
+    """Return the lowest and highest quantized value that an operator of the RELU family lets through."""
+    info = np.iinfo(out.dtype)
+
+    def steps(real: float) -> int:
+        return out.z + int(round_half_away(np.float32(real) / np.float32(out.s)))
+
+    lowest, highest = _RELU_BOUNDS[name]
+    top = int(info.max)
+    return max(int(info.min), steps(lowest)), top if np.isinf(highest) else min(top, steps(highest))
 
 
 @kernel(

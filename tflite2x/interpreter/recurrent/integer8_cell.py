@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tflite2x.interpreter.fixedpoint import round_half_away, rounding_divide_by_pot, wrap_int32
 from tflite2x.interpreter.kernel import Array, KernelContext
-from tflite2x.interpreter.recurrent.integer_cell import Product, clip16
+from tflite2x.interpreter.recurrent.integer_cell import Product, clip16, wrap_int16
 from tflite2x.interpreter.recurrent.multipliers import quantize_multiplier, requantize
 from tflite2x.interpreter.recurrent.parameters import CELL, FORGET, FULL, OUTPUT, CellParameters
 
@@ -94,13 +94,13 @@ class Integer8Cell:
         """Advance by one step; see ``IntegerCell.step``."""
         forget = self._gate(FORGET, shares, output)
         update = self._gate(CELL, shares, output)
-        kept = _int16(rounding_divide_by_pot(forget * cell.astype(np.int64), 15))
-        added = _int16(rounding_divide_by_pot((32767 - forget) * update, 15))
+        kept = wrap_int16(rounding_divide_by_pot(forget * cell.astype(np.int64), 15))
+        added = wrap_int16(rounding_divide_by_pot((32767 - forget) * update, 15))
         total = clip16(kept + added)
         if self._cell_clip > 0:
             total = np.clip(total, -self._cell_clip, self._cell_clip)
         gate = self._gate(OUTPUT, shares, output)
-        hidden = _int16(rounding_divide_by_pot(gate * _tanh(total, 2.0**-15), 15))
+        hidden = wrap_int16(rounding_divide_by_pot(gate * _tanh(total, 2.0**-15), 15))
         result = np.clip(self._projection(hidden) + self._state_zero, -128, 127)
         if self._proj_clip > 0:
             result = np.clip(result, -self._proj_clip, self._proj_clip)
@@ -142,7 +142,3 @@ def _sigmoid(x: Int64) -> Int64:
 def _tanh(x: Int64, unit: float) -> Int64:
     value = np.tanh(x * unit).astype(np.float32)
     return clip16((value * f32(32768)).astype(np.int64))
-
-
-def _int16(x: Int64) -> Int64:
-    return x.astype(np.int16).astype(np.int64)

@@ -176,8 +176,8 @@ class IntegerCell:
         forget = self._gate(FORGET, shares, output, cell)
         enter = 32767 - forget if self.p.cifg else self._gate(INPUT, shares, output, cell)
         update = self._gate(CELL, shares, output, cell)
-        kept = _int16(rounding_divide_by_pot(forget * cell.astype(np.int64), 15))
-        added = _int16(rounding_divide_by_pot(enter * update, 30 + self._cell_exponent))
+        kept = wrap_int16(rounding_divide_by_pot(forget * cell.astype(np.int64), 15))
+        added = wrap_int16(rounding_divide_by_pot(enter * update, 30 + self._cell_exponent))
         total = clip16(kept + added)
         if self._cell_clip > 0:
             total = np.clip(total, -self._cell_clip, self._cell_clip)
@@ -240,7 +240,7 @@ def _clip(limit: float, scale: np.float32, largest: int) -> int:
     return int(min(f32(limit) / scale, f32(largest))) if limit > 0 else 0
 
 
-def _int16(x: Int64) -> Int64:
+def wrap_int16(x: Int64) -> Int64:
     """Wrap to int16, as the C++ cast does."""
     return x.astype(np.int16).astype(np.int64)
 
