@@ -18,6 +18,7 @@ from tflite2x.interpreter.plan import Plan
 from tflite2x.interpreter.session import Session
 
 if TYPE_CHECKING:
+    from tflite2x.interpreter.sharing import KernelCache
     from tflite2x.ir import Model, Subgraph, Tensor
 
 T = TypeVar("T")
@@ -43,6 +44,8 @@ class Interpreter:
         model: The model; it is not changed.
         rounding: ``single`` follows LiteRT's reference kernels. ``double`` follows TFLite Micro, which rounds twice
             (gemmlowp) where the two differ.
+        kernels: Kernels prepared by earlier interpreters, for models that have operators in common; None to prepare
+            all of them.
 
     Attributes:
         model: The model.
@@ -52,12 +55,12 @@ class Interpreter:
         InputError: ``rounding`` is neither.
     """
 
-    def __init__(self, model: Model, rounding: Rounding = "single") -> None:
+    def __init__(self, model: Model, rounding: Rounding = "single", *, kernels: KernelCache | None = None) -> None:
         if rounding not in ("single", "double"):
             raise InputError(f"rounding is {rounding!r}", hint="Choose 'single' (LiteRT) or 'double' (TFLite Micro).")
         self.model = model
         self.rounding: Rounding = rounding
-        self._session = Session(rounding)
+        self._session = Session(rounding, kernels)
 
     def run(
         self,

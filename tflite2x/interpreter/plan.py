@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
 from tflite2x.interpreter.batching import pick, stack
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec
-from tflite2x.interpreter.registry import find_kernel
+from tflite2x.interpreter.registry import Kernel, find_kernel
 from tflite2x.interpreter.specs import constant_value, tensor_spec
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.session import Session
+    from tflite2x.interpreter.sharing import KernelCache
     from tflite2x.ir import Operator, Subgraph, Tensor
 
 _ABSENT = -1
@@ -127,6 +128,7 @@ class Plan:
         self.stateless = True
         self.largest = 0
         self._template: list[Array | None] = [None] * len(self.tensors)
+        self._derived: dict[int, Hashable | None] = {}
         self._variables: list[tuple[int, TensorSpec]] = []
         self.steps: list[Step] = []
         specs: dict[int, TensorSpec] = {}
@@ -189,16 +191,11 @@ class Plan:
             rounding=session.rounding,
             runtime=session,
         )
-        try:
-            run = kernel.prepare(context)
-        except Tflite2xError:
-            raise
-        except Exception as error:
-            raise UnsupportedError(
-                f"the kernel cannot prepare this operator: {type(error).__name__}: {error}",
-                where=op.where,
-                hint="Its options, types or quantization do not fit together.",
-            ) from error
+        if session.kernels is None:
+            run, shared = _prepare(kernel, context), None
+        else:
+            sources = [None if slot == _ABSENT else self._source(slot, session.kernels) for slot in inputs]
+            run, shared = session.kernels.prepare(kernel, context, sources, _prepare)
         step = Step(op, run, inputs, outputs, context.outputs)
         constant = all(slot == _ABSENT or self._template[slot] is not None for slot in inputs)
         if not (kernel.pure and inputs and constant) or any(s.is_variable for s in context.outputs):
@@ -208,12 +205,20 @@ class Plan:
                 self.largest = max(self.largest, abs(math.prod(output.shape)) * output.dtype.itemsize)
             return
         args = [None if slot == _ABSENT else self._template[slot] for slot in inputs]
-        for slot, tensor, value in zip(outputs, op.outputs, step.execute(session, args), strict=True):
+        for i, (slot, tensor, value) in enumerate(zip(outputs, op.outputs, step.execute(session, args), strict=True)):
             value = value.view()
             value.flags.writeable = False
             self._template[slot] = value
             specs[slot] = tensor_spec(tensor, value[0, ...])
             self.folded.append(slot)
+            # What equal operators compute from equal constants is equal.
+            self._derived[slot] = None if shared is None else (shared, i)
+
+    def _source(self, slot: int, kernels: KernelCache) -> Hashable | None:
+        """Return what tells the constant in a slot from all others; None when nothing does."""
+        if slot in self._derived:
+            return self._derived[slot]
+        return None if self._template[slot] is None else kernels.digest(self.tensors[slot])
 
     def constant(self, slot: int) -> Array | None:
         """Return the value of a slot that is known before the model runs, with a sample axis of length 1."""
@@ -260,6 +265,19 @@ class Plan:
             record.update((self.tensors[slot], _value(values[slot])) for slot in self._variable_slots)
         outputs = ((slot, _value(values[slot])) for slot in self.outputs)
         return [array.copy() if slot in self._variable_slots else array for slot, array in outputs]
+
+
+def _prepare(kernel: Kernel, context: KernelContext) -> Run:
+    try:
+        return kernel.prepare(context)
+    except Tflite2xError:
+        raise
+    except Exception as error:
+        raise UnsupportedError(
+            f"the kernel cannot prepare this operator: {type(error).__name__}: {error}",
+            where=context.op.where,
+            hint="Its options, types or quantization do not fit together.",
+        ) from error
 
 
 def _value(array: Array | None) -> Array:

@@ -15,6 +15,7 @@ from tflite2x.interpreter.plan import Plan
 from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
+    from tflite2x.interpreter.sharing import KernelCache
     from tflite2x.ir import Subgraph, Tensor
 
 T = TypeVar("T")
@@ -30,11 +31,13 @@ class Session:
             are common to all samples.
         variables: State of the variable tensors, with the full sample axis.
         samples: N of the current run.
+        kernels: Kernels that are shared with other interpreters, or None.
         record: Where to put the value of every tensor computed (a trace), or None.
     """
 
-    def __init__(self, rounding: Rounding) -> None:
+    def __init__(self, rounding: Rounding, kernels: KernelCache | None = None) -> None:
         self.rounding: Rounding = rounding
+        self.kernels = kernels
         self.resources: dict[Any, Any] = {}
         self.variables: dict[Tensor, Array] = {}
         self.samples = 1

@@ -15,6 +15,7 @@ from tflite2x.verification.locate import locate
 from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
+    from tflite2x.interpreter import KernelCache
     from tflite2x.ir import Model, Tensor
     from tflite2x.rewrite.pipeline import Step
     from tflite2x.rewrite.report import Difference
@@ -57,7 +58,7 @@ class Failure:
         return locate(self.before, self.after, self.tensors, trail, outputs, rounding=self.rounding)
 
 
-def bisect(step: Step, config: Verify) -> list[str]:
+def bisect(step: Step, config: Verify, kernels: KernelCache | None = None) -> list[str]:
     """Return the smallest set of rewrites found that breaks the model; empty when it cannot be told.
 
     Halves are tried in turn. Two rewrites that break the model only together are returned together.
@@ -65,6 +66,7 @@ def bisect(step: Step, config: Verify) -> list[str]:
     Args:
         step: The pass that broke the model.
         config: How models are compared.
+        kernels: Kernels that are prepared already.
     """
     from tflite2x.verification.session import VerifySession
 
@@ -79,7 +81,9 @@ def bisect(step: Step, config: Verify) -> list[str]:
         try:
             again = step.repeat(chosen)
             return (
-                not VerifySession(dataclasses.replace(config, every="pass"), again.before, search=False)
+                not VerifySession(
+                    dataclasses.replace(config, every="pass"), again.before, search=False, kernels=kernels
+                )
                 .check(again)
                 .passed
             )

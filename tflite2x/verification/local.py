@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
-from tflite2x.interpreter import Interpreter
+from tflite2x.interpreter import Interpreter, KernelCache
 from tflite2x.rewrite.extract import extract
 from tflite2x.verification.compare import compare
 from tflite2x.verification.operators import Site, find_sites
@@ -32,7 +32,13 @@ _MANY = 8
 
 
 def local_outputs(
-    step: Step, changes: Changes, before: Sequence[Batch], after: Sequence[Batch], *, rounding: Any = "single"
+    step: Step,
+    changes: Changes,
+    before: Sequence[Batch],
+    after: Sequence[Batch],
+    *,
+    rounding: Any = "single",
+    kernels: KernelCache | None = None,
 ) -> list[list[Array]] | None:
     """Return the outputs of the model after a pass if they follow from the values before it; None when they do not.
 
@@ -42,6 +48,7 @@ def local_outputs(
         before: Samples before the pass with the values of tensors, by tensors of the model as it is now.
         after: Samples after the pass; gets the values of tensors.
         rounding: Rounding contract of the interpreter.
+        kernels: Kernels that are prepared already.
     """
     if len(changes.operators) > 4 * _MANY or is_stateful(step.after.subgraphs):
         return None
@@ -53,14 +60,16 @@ def local_outputs(
         sites = find_sites(own, step.tensors)
         if not old.values or len(sites) > _MANY or not _covers(sites, own, new.graph):
             return None
-        outputs = _outputs(sites, old, new, rounding)
+        outputs = _outputs(sites, old, new, rounding, kernels)
         if outputs is None:
             return None
         results.append(outputs)
     return results
 
 
-def _outputs(sites: Sequence[Site], old: Batch, new: Batch, rounding: Any) -> list[Array] | None:
+def _outputs(
+    sites: Sequence[Site], old: Batch, new: Batch, rounding: Any, kernels: KernelCache | None
+) -> list[Array] | None:
     values = dict(old.values)
     for tensor, array in zip(new.graph.inputs, new.inputs, strict=True):
         known = values.get(tensor)
@@ -74,7 +83,7 @@ def _outputs(sites: Sequence[Site], old: Batch, new: Batch, rounding: Any) -> li
             return None
         try:
             part = extract(new.graph, site.inputs, [site.tensor])
-            (actual,) = Interpreter(part, rounding=rounding).run_batch(
+            (actual,) = Interpreter(part, rounding, kernels=kernels).run_batch(
                 [a for a in inputs if a is not None], resize=True
             )
         except Tflite2xError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
-from tflite2x.interpreter import Interpreter
+from tflite2x.interpreter import Interpreter, KernelCache
 from tflite2x.rewrite.extract import extract
 from tflite2x.rewrite.report import Difference, Verdict
 from tflite2x.verification.compare import Comparison, compare
@@ -66,7 +66,12 @@ def find_sites(changed: Sequence[Operator], tensors: Mapping[Tensor, Tensor]) ->
 
 
 def check_site(
-    site: Site, old_values: Mapping[Tensor, Array], tensors: Mapping[Tensor, Tensor], *, rounding: Any = "single"
+    site: Site,
+    old_values: Mapping[Tensor, Array],
+    tensors: Mapping[Tensor, Tensor],
+    *,
+    rounding: Any = "single",
+    kernels: KernelCache | None = None,
 ) -> tuple[Comparison, Difference | None] | None:
     """Run a site on the values that its inputs have in the earlier model and compare its output with that model's.
 
@@ -75,6 +80,7 @@ def check_site(
         old_values: Values of the earlier model's tensors, with a sample axis.
         tensors: Tensors of the later model with their counterparts.
         rounding: Rounding contract of the interpreter.
+        kernels: Kernels that are prepared already.
 
     Returns:
         The comparison and, if something differs, the difference; None when the site cannot be run alone.
@@ -93,7 +99,7 @@ def check_site(
         model = extract(site.tensor.subgraph, site.inputs, [site.tensor])
     except Tflite2xError:
         return None
-    (actual,) = Interpreter(model, rounding=rounding).run_batch(values, resize=True)
+    (actual,) = Interpreter(model, rounding, kernels=kernels).run_batch(values, resize=True)
     found = compare(expected, actual)
     if found.equal:
         return found, None
@@ -108,6 +114,7 @@ def check_operators(
     total: Comparison,
     *,
     rounding: Any = "single",
+    kernels: KernelCache | None = None,
 ) -> None:
     """Check every replaced operator and write what was found into ``verdict``.
 
@@ -118,6 +125,7 @@ def check_operators(
         verdict: Gets ``operator_lsb`` and, when the claim does not hold, the failure.
         total: How the outputs of the model differ; decides when operators cannot be run alone.
         rounding: Rounding contract of the interpreter.
+        kernels: Kernels that are prepared already.
     """
     claim = step.claim
     assert claim.lsb is not None
@@ -128,11 +136,11 @@ def check_operators(
         own = [s for s in sites if step.subgraphs.get(s.tensor.subgraph) is batch.graph]
         if not own or not batch.inputs:
             continue
-        values = batch.values or Interpreter(step.before, rounding=rounding).trace(
+        values = batch.values or Interpreter(step.before, rounding, kernels=kernels).trace(
             batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize
         )
         for site in own:
-            checked = check_site(site, values, tensors, rounding=rounding)
+            checked = check_site(site, values, tensors, rounding=rounding, kernels=kernels)
             if checked is None:
                 continue
             covered += 1

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
+from tflite2x.interpreter import KernelCache
 from tflite2x.rewrite.report import Difference, plain
 from tflite2x.verification.adapt import Trail, follow_inputs
 from tflite2x.verification.align import align_entries, align_interface, align_tensors
@@ -100,17 +101,19 @@ def verify(
     """
     started = time.perf_counter()
     a, b = _model(model_a), _model(model_b)
-    config = Verify(samples, seed, rounding=rounding)
+    config, kernels = Verify(samples, seed, rounding=rounding), KernelCache()
     entries = dict(align_entries(a, b))
     links = {x: align_interface(x, y, adapt=adapt) for x, y in entries.items()}
     try:
-        batches, expected, notes = make_batches(a, config, lambda m, bs: run_batches(m, bs, rounding=rounding))
+        batches, expected, notes = make_batches(
+            a, config, lambda m, bs: run_batches(m, bs, rounding=rounding, kernels=kernels)
+        )
         batches, expected = _known(batches, expected, entries)
         others = [
             Batch(entries[batch.graph], follow_inputs(batch.inputs, links[batch.graph], []), batch.resize)
             for batch in batches
         ]
-        actual = run_batches(b, others, rounding=rounding)
+        actual = run_batches(b, others, rounding=rounding, kernels=kernels)
     except (UnsupportedError, ExecutionError) as error:
         raise cannot_verify(error) from error
     if oracle is not None:

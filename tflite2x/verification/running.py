@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.errors import ExecutionError, RaggedOutputError, UnsupportedError
-from tflite2x.interpreter import Interpreter
+from tflite2x.interpreter import Interpreter, KernelCache
 from tflite2x.verification.samples import generate_all, has_open_shape
 from tflite2x.verification.structure import is_stateful
 
@@ -60,16 +60,19 @@ def entry_points(model: Model) -> list[Subgraph]:
     return [g for i, g in enumerate(model.subgraphs) if g in entered or (i == 0 and (g.inputs or g.outputs))]
 
 
-def run_batches(model: Model, batches: Sequence[Batch], *, rounding: Any = "single") -> list[list[Array]]:
+def run_batches(
+    model: Model, batches: Sequence[Batch], *, rounding: Any = "single", kernels: KernelCache | None = None
+) -> list[list[Array]]:
     """Run all batches and return the outputs of each; a model with state is called several times in a row.
 
     Args:
         model: The model.
         batches: Samples; ``graph`` belongs to ``model``.
         rounding: Rounding contract of the interpreter.
+        kernels: Kernels that were prepared for other versions of the model.
     """
     stateful = is_stateful(model.subgraphs)
-    interpreter = Interpreter(model, rounding=rounding)
+    interpreter = Interpreter(model, rounding, kernels=kernels)
     found: list[list[list[Array]]] = [[] for _ in batches]
     for call in range(CALLS if stateful else 1):
         for batch, results in zip(batches, found, strict=True):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
+from tflite2x.interpreter import KernelCache
 from tflite2x.rewrite.report import Verdict
 from tflite2x.verification.adapt import Trail, follow_inputs, rewound_inputs, wants_fresh
 from tflite2x.verification.compare import Comparison
@@ -39,6 +40,7 @@ class VerifySession:
         config: How thoroughly to compare.
         model: The model before the first pass.
         search: Look for the rewrite that breaks the model when a check fails.
+        kernels: Kernels that are prepared already.
 
     Attributes:
         failure: What is known about the check that failed, or None.
@@ -47,9 +49,13 @@ class VerifySession:
         UnsupportedError: The interpreter cannot run the model.
     """
 
-    def __init__(self, config: Verify, model: Model, *, search: bool = True) -> None:
+    def __init__(
+        self, config: Verify, model: Model, *, search: bool = True, kernels: KernelCache | None = None
+    ) -> None:
         self.config = config
         self.search = search
+        # The versions of a model have most of their operators in common.
+        self.kernels = KernelCache() if kernels is None else kernels
         self.failure: Failure | None = None
         self.model = model
         self.batches: list[Batch] = []
@@ -122,7 +128,7 @@ class VerifySession:
     # ------------------------------------------------------------------------------------------------------------------
 
     def _run(self, model: Model, batches: list[Batch]) -> list[list[Array]]:
-        return run_batches(model, batches, rounding=self.config.rounding)
+        return run_batches(model, batches, rounding=self.config.rounding, kernels=self.kernels)
 
     def _begin(self, step: Step) -> None:
         """Make the samples and run the model before the first pass that changes what it computes.
@@ -183,7 +189,9 @@ class VerifySession:
             trail.follow(step.links.get(batch.graph))
         verdict = Verdict(samples=sum(b.count for b in self.batches), notes=self._take_notes())
         try:
-            outputs = local_outputs(step, changes, old_batches, self.batches, rounding=self.config.rounding)
+            outputs = local_outputs(
+                step, changes, old_batches, self.batches, rounding=self.config.rounding, kernels=self.kernels
+            )
             if outputs is None:
                 outputs = self._run(step.after, self.batches)
         except Tflite2xError as error:
@@ -211,7 +219,9 @@ class VerifySession:
                 verdict.passed = False
                 verdict.reason = broken_claim(claim, total)
         else:
-            check_operators(step, before_batches, changes, verdict, total, rounding=self.config.rounding)
+            check_operators(
+                step, before_batches, changes, verdict, total, rounding=self.config.rounding, kernels=self.kernels
+            )
         if not verdict.passed and guilty >= 0:
             self._explain(step, before_batches, trails, outputs, guilty, verdict)
         return verdict
@@ -231,7 +241,7 @@ class VerifySession:
             verdict.first = first_difference(
                 (step.before, shorter[0]), (model, shorter[1]), pairs, rounding=self.config.rounding
             )
-            verdict.places = bisect(step, self.config)
+            verdict.places = bisect(step, self.config, self.kernels)
             return
 
     def _explain(
@@ -244,7 +254,7 @@ class VerifySession:
         rounding = self.config.rounding
         self.failure = Failure(step, (step.before, before[i]), (step.after, self.batches[i]), tensors, rounding)
         verdict.first = verdict.first or self.failure.locate(trails[i], outputs[i])
-        verdict.places = bisect(step, self.config)
+        verdict.places = bisect(step, self.config, self.kernels)
 
     def _flush(self, model: Model, batches: list[Batch]) -> Verdict | None:
         """Check the exact passes that were put off; return the verdict on the guilty one, or None when all is well."""
@@ -259,7 +269,7 @@ class VerifySession:
         last = (model, batches, self.outputs)
         verdict, self.failure = find_guilty(deferred, last, self._run, rounding=self.config.rounding)
         if self.failure is not None and self.search:
-            verdict.places = bisect(self.failure.step, self.config)
+            verdict.places = bisect(self.failure.step, self.config, self.kernels)
         return verdict
 
 

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What verification adds to a pipeline, in runs of the interpreter.
+
+    python scripts/bench_verification.py [--corpus folder] [--pipeline TEXT] [MODEL ...]
+
+For every model: the processor time of 40 runs of the prepared interpreter, that which verification with 32 samples adds
+to each pipeline, and whether it is less. With a corpus (or ``TFLITE2X_CORPUS``), its MLPerf Tiny models are measured as
+well, and then the pipelines without verification on its largest model. Times are the smallest of several, because other
+processes disturb them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import tflite2x
+from tflite2x.verification.samples import generate_all
+
+MODELS = Path(__file__).parent.parent / "models"
+PIPELINES = ("strip-float-io,cleanup", "bypass-reshape,cleanup", "xc-fc,cleanup", "set-io-type{inputs=float32},cleanup")
+RUNS, SAMPLES = 40, 32
+
+
+def cpu(function: Callable[[], object], repeat: int) -> float:
+    """Return the smallest processor time of ``function`` in milliseconds."""
+    times = []
+    for _ in range(repeat):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return min(times) * 1e3
+
+
+def measure(path: Path, pipelines: Sequence[str], repeat: int) -> list[bool]:
+    """Print one line per pipeline that changes the model; return which cost less than the runs."""
+    model = tflite2x.load(path)
+    inputs = [a[0] for a in generate_all(model.main, 1, 0)]
+    interpreter = tflite2x.Interpreter(model)
+    interpreter.run(inputs)
+    runs = cpu(lambda: [interpreter.run(inputs) for _ in range(RUNS)], repeat)
+    results = []
+    for text in pipelines:
+        pipeline = tflite2x.Pipeline.parse(text)
+        if not any(row.result.modified for row in pipeline.run(tflite2x.load(path)).passes):
+            continue
+        bare = cpu(lambda p=pipeline: p.run(tflite2x.load(path)), repeat)  # type: ignore[misc]
+        verify = tflite2x.Verify(samples=SAMPLES)
+        checked = cpu(lambda p=pipeline, v=verify: p.run(tflite2x.load(path), v), repeat)  # type: ignore[misc]
+        results.append(checked - bare < runs)
+        verdict = "less" if results[-1] else "MORE"
+        print(f"{path.stem:28} {text:38} {RUNS} runs {runs:7.1f} ms, verification {checked - bare:7.1f} ms: {verdict}")
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--corpus", type=Path, default=os.environ.get("TFLITE2X_CORPUS"))
+    parser.add_argument("--pipeline", action="append")
+    parser.add_argument("--repeat", type=int, default=8)
+    args = parser.parse_args()
+    pipelines, paths = args.pipeline or PIPELINES, args.models or sorted(MODELS.glob("*int8.tflite"))
+    corpus = Path(args.corpus) if args.corpus else None
+    if corpus is not None and not args.models:
+        paths += sorted(corpus.glob("mlcommons+tiny/**/*int8.tflite"))
+    results = [result for path in paths for result in measure(path, pipelines, args.repeat)]
+    print(f"less than {RUNS} runs in {sum(results)} of {len(results)} cases")
+    if corpus is not None:
+        largest = max(corpus.rglob("*.tflite"), key=lambda p: p.stat().st_size)
+        for text in pipelines:
+            pipeline, model = tflite2x.Pipeline.parse(text), tflite2x.load(largest)
+            start = time.perf_counter()
+            pipeline.run(model)
+            took = (time.perf_counter() - start) * 1e3
+            print(f"{largest.stem} ({largest.stat().st_size / 1e6:.0f} MB), {text} without verification: {took:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

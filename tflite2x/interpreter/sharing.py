@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels that interpreters of several models have in common.
+
+Versions of one model, such as those before and after a pass, consist of the same operators for the most part, and
+preparing a kernel (widening weights, proving the arithmetic of its last step) costs more than running it once. What
+``prepare`` may look at is little: the operator's kind and options, the specs of its tensors, the rounding contract.
+Where all of that is equal, one prepared kernel serves them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec
+
+if TYPE_CHECKING:
+    from tflite2x.interpreter.registry import Kernel
+    from tflite2x.ir import Tensor
+
+#: Bytes of constants behind the kernels that are kept. Prepared, they take up to eight times as much.
+_KEPT = 32 * 1024 * 1024
+#: What a kernel without constants counts for.
+_LEAST = 4096
+
+
+Prepare = Callable[["Kernel", KernelContext], Run]
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Prepared:
+    """A prepared kernel; equal to itself only.
+
+    Attributes:
+        run: Second step of the kernel. Its errors name the operator that it was prepared for.
+        size: Bytes of the constants behind it.
+    """
+
+    run: Run
+    size: int
+
+
+class KernelCache:
+    """Prepared kernels, to be given to one interpreter after another, but not to several threads.
+
+    The kernels that were used last are kept, as many as a bound on their constants allows. Constants count as the bytes
+    that they are, and bytes that models share must not be changed in place.
+
+    Args:
+        kept: Bytes of constants behind the kernels that are kept.
+    """
+
+    def __init__(self, kept: int = _KEPT) -> None:
+        self._kept = kept
+        self._size = 0
+        self._kernels: dict[Hashable, Prepared] = {}  # those used last at the end
+        self._digests: dict[int, tuple[weakref.ref[memoryview], bytes]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of kernels that are kept."""
+        return len(self._kernels)
+
+    def prepare(
+        self, kernel: Kernel, context: KernelContext, sources: Sequence[Hashable | None], prepare: Prepare
+    ) -> tuple[Run, Prepared | None]:
+        """Return the ``run`` of an operator, and what it shares with equal operators; None when it shares nothing.
+
+        Args:
+            kernel: Its kernel. Only pure kernels of this package are shared: others may keep state or look around.
+            context: What the kernel sees.
+            sources: For each input that is constant, what tells it from all others; None when nothing does.
+            prepare: Prepares a kernel.
+        """
+        key = _operator_key(kernel, context, sources)
+        if key is None:
+            return prepare(kernel, context), None
+        found = self._kernels.pop(key, None)
+        if found is not None:
+            self._kernels[key] = found
+            return _anchored(found.run, lambda: prepare(kernel, context)), found
+        from tflite2x.interpreter.session import Session
+
+        # The kernel may outlive the session, and needs none.
+        run = prepare(kernel, dataclasses.replace(context, runtime=Session(context.rounding)))
+        size = _LEAST + sum(s.const.nbytes for s in context.inputs if s is not None and s.const is not None)
+        made = self._kernels[key] = Prepared(run, size)
+        self._size += size
+        while self._size > self._kept and len(self._kernels) > 1:
+            self._size -= self._kernels.pop(next(iter(self._kernels))).size
+        return run, made
+
+    def digest(self, tensor: Tensor) -> bytes | None:
+        """Return what tells the bytes of a constant from all others; None where they are not plain bytes of the file.
+
+        Copies of a model share the bytes, so that they are read once.
+        """
+        if tensor.external_buffer is not None or tensor.sparsity is not None:
+            return None
+        data = tensor.buffer.data
+        if data is None:
+            return b""
+        key, digests = id(data), self._digests
+        known = digests.get(key)
+        if known is None or known[0]() is not data:
+            reference = weakref.ref(data, lambda dead: _forget(digests, key, dead))
+            known = digests[key] = reference, hashlib.blake2b(data, digest_size=32).digest()
+        return known[1]
+
+
+def _forget(digests: dict[int, tuple[weakref.ref[memoryview], bytes]], key: int, dead: weakref.ref[memoryview]) -> None:
+    known = digests.get(key)
+    if known is not None and known[0] is dead:  # the next object may have the number already
+        del digests[key]
+
+
+def _operator_key(kernel: Kernel, context: KernelContext, sources: Sequence[Hashable | None]) -> Hashable | None:
+    """Return what tells an operator from all that are prepared in another way; None when it is not to be shared."""
+    op = context.op
+    if not kernel.pure or op.calls or not getattr(kernel.prepare, "__module__", "").startswith("tflite2x."):
+        return None
+    options = _options(op.options)
+    if (
+        options is None
+        or op.other_options is not None
+        or any(t is not None and t.sparsity is not None for t in op.inputs)
+    ):
+        return None
+    specs: list[Hashable] = []
+    for spec, source in itertools.zip_longest((*context.inputs, *context.outputs, *context.intermediates), sources):
+        if spec is not None and ((spec.const is not None and source is None) or _details(spec)):
+            return None
+        specs.append(None if spec is None else (_spec(spec), source))
+    counts = len(context.inputs), len(context.outputs), len(context.intermediates)
+    return (
+        kernel.prepare,
+        op.name,
+        op.version,
+        options,
+        bytes(op.custom_options or b""),
+        context.rounding,
+        counts,
+        *specs,
+    )
+
+
+def _options(options: Any) -> str | None:
+    """Return options as text that is equal for equal options only; None where values are more than numbers."""
+    if options is None:
+        return ""
+    values = [getattr(options, field.name) for field in options.FIELDS]
+    parts = [part for v in values for part in (v if isinstance(v, tuple | list) else (v,))]
+    if not all(part is None or isinstance(part, bool | int | float | str) for part in parts):
+        return None
+    return f"{type(options).__name__}{values!r}"
+
+
+def _details(spec: TensorSpec) -> bool:
+    """Whether the quantization refers to more than numbers: blocks have scales in tensors of their own."""
+    return spec.quantization is not None and spec.quantization.details is not None
+
+
+def _spec(spec: TensorSpec) -> Hashable:
+    """Return all that a spec says, apart from the name and the constant."""
+    q = spec.quantization
+    stored = None if q is None else (q.quantized_dimension, *map(_bytes, (q.scale, q.zero_point, q.min, q.max)))
+    return (
+        spec.type, spec.dtype.str, spec.shape, spec.scale.tobytes(), spec.zero_point.tobytes(), spec.axis,
+        spec.is_variable, spec.const is None, stored,
+    )  # fmt: skip
+
+
+def _bytes(array: Array | None) -> Hashable:
+    return None if array is None else (array.shape, array.tobytes())
+
+
+def _anchored(shared: Run, prepare: Callable[[], Run]) -> Run:
+    """Return a run that uses a shared kernel, and one of its own where that fails, so that errors name the operator.
+
+    Args:
+        shared: The kernel, prepared for an equal operator.
+        prepare: Prepares the operator's own kernel.
+    """
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        try:
+            return shared(inputs)
+        except SampleDependent:
+            raise
+        except Exception:
+            return prepare()(inputs)
+
+    return run
