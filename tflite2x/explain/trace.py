@@ -12,6 +12,7 @@ import numpy as np
 
 from tflite2x.errors import InputError
 from tflite2x.interpreter.kernel import Array, Rounding
+from tflite2x.ir.dtypes import integer_range, tensor_type
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.inputs import Inputs
@@ -85,7 +86,7 @@ class TensorTrace:
         """Share of values at the ends of the integer type; None for tensors that are not quantized."""
         if not self.is_quantized or not self.values.size:
             return None
-        low, high = _ends(self.type, self.values.dtype)
+        low, high = integer_range(tensor_type(self.type))
         return float(np.mean((self.values == low) | (self.values == high)))
 
     def real(self) -> Array:
@@ -107,14 +108,6 @@ class TensorTrace:
         extra = {"range": self.range, "real_range": self.real_range, "saturated": self.saturated}
         result: dict[str, Any] = plain({**fields, **extra})
         return result
-
-
-def _ends(type_name: str, dtype: np.dtype[Any]) -> tuple[int, int]:
-    small = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1)}
-    if type_name in small:
-        return small[type_name]
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max)
 
 
 def trace(

@@ -6,11 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tflite2x.export.c_helpers import helper_text
+from tflite2x.export.c_helpers import HELPERS, NEEDS
 from tflite2x.export.c_kernels import KERNELS
 from tflite2x.export.slots import assign
 from tflite2x.export.writing import Source, about, describe, float32_text, rows_of_numbers, step_comment, variant
 from tflite2x.program import Const, Program, Value
+from tflite2x.program.helpers import helper_texts
 from tflite2x.program.numpy_code import one_line
 from tflite2x.program.steps import Step
 
@@ -197,7 +198,7 @@ def _code(program: Program, source: Source) -> str:
             "every common compiler.",
         ]),
         f'#include "{program.name}.h"\n#include "{program.name}_data.h"\n',
-        helper_text(helpers),
+        "".join(helper_texts(helpers, HELPERS, NEEDS)),
         *(_params(s) + _function(s) for s in kinds.values()),
         "\n".join(f"static {c_type(s.dtype)} {s.name}[{s.size}];" for s in slots) + "\n" if slots else "",
         _states(program, names) if program.states else "",

@@ -82,11 +82,3 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "requantize": ("high_mul", "rounding_divide"),
     "one_over_one_plus_x": ("high_mul", "saturating_double"),
 }
-
-
-def helper_text(names: set[str]) -> str:
-    """Return the helpers named and those that they call, in an order in which they can be defined."""
-    wanted = set(names)
-    while more := {n for name in wanted for n in NEEDS.get(name, ())} - wanted:
-        wanted |= more
-    return "".join(text for name, text in HELPERS.items() if name in wanted)

@@ -6,10 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tflite2x.export.rust_kernels import KERNELS, helper_text
+from tflite2x.export.rust_kernels import HELPERS, KERNELS, NEEDS
 from tflite2x.export.slots import Slot, assign
 from tflite2x.export.writing import Source, about, describe, float32_text, rows_of_numbers, step_comment, variant
 from tflite2x.program import Const, Program, Value
+from tflite2x.program.helpers import helper_texts
 from tflite2x.program.numpy_code import one_line
 from tflite2x.program.steps import Step
 
@@ -137,7 +138,8 @@ def _kernels(program: Program, source: Source) -> str:
     kinds = {variant(s): s for s in program.steps}
     helpers = {h for s in kinds.values() for h in KERNELS[s.function][1]}
     head = _comment(about(program, source, "The operators of the network."))
-    return head + helper_text(helpers) + "\n" + "\n".join(_params(s) + _function(s) for s in kinds.values())
+    functions = "\n".join(_params(s) + _function(s) for s in kinds.values())
+    return head + "".join(helper_texts(helpers, HELPERS, NEEDS)) + "\n" + functions
 
 
 def _library(program: Program, source: Source) -> str:

@@ -430,11 +430,3 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 }
 """, ("advance", "place")),
 }  # fmt: skip
-
-
-def helper_text(names: set[str]) -> str:
-    """Return the helpers named and those that they call."""
-    wanted = set(names)
-    while more := {n for name in wanted for n in NEEDS.get(name, ())} - wanted:
-        wanted |= more
-    return "".join(text for name, text in HELPERS.items() if name in wanted)

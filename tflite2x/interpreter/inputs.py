@@ -11,15 +11,13 @@ from numpy.typing import ArrayLike
 
 from tflite2x.errors import InputError
 from tflite2x.interpreter.kernel import Array
-from tflite2x.ir.dtypes import numpy_dtype
+from tflite2x.ir.dtypes import integer_range, is_packed, numpy_dtype
 from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.ir import Tensor
 
 Inputs = Sequence[ArrayLike] | Mapping[str, ArrayLike]
-
-_RANGES = {TensorType.INT4: (-8, 7), TensorType.UINT4: (0, 15), TensorType.INT2: (-2, 1)}
 
 
 def arrange(inputs: Inputs, tensors: Sequence[Tensor], names: Mapping[str, Tensor]) -> list[ArrayLike]:
@@ -97,8 +95,8 @@ def _typed(value: ArrayLike, tensor: Tensor, where: str) -> Array:
         raise InputError(f"the value is not a rectangular array: {error}", where=where) from error
     if array.dtype != wanted:
         array = _cast(array, wanted, where, exact=isinstance(value, np.ndarray | np.generic))
-    if tensor.dtype in _RANGES and array.size:
-        low, high = _RANGES[tensor.dtype]
+    if is_packed(tensor.dtype) and array.size:
+        low, high = integer_range(tensor.dtype)
         if array.min() < low or array.max() > high:
             raise InputError(f"values outside of [{low}, {high}] do not fit {tensor.dtype.name}", where=where)
     return array

@@ -87,6 +87,18 @@ def numpy_dtype(type_: TensorType | int) -> np.dtype[Any]:
     return found
 
 
+def integer_range(type_: TensorType | int) -> tuple[int, int]:
+    """Return the lowest and highest value of an integer type, also of those below 8 bits."""
+    dtype = numpy_dtype(type_)
+    bits = _BITS.get(type_, 8 * dtype.itemsize)
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if dtype.kind == "i" else (0, (1 << bits) - 1)
+
+
+def is_packed(type_: TensorType | int) -> bool:
+    """Return whether several elements of a type share a byte in buffers."""
+    return type_ in _BITS
+
+
 def element_type(array: NDArray[Any]) -> TensorType:
     """Return the TensorType that an array's elements have by themselves.
 

@@ -11,7 +11,7 @@ from tflite2x.interpreter.elementwise import option, per_tensor
 from tflite2x.interpreter.fixedpoint import activation_range, quantize_multiplier
 from tflite2x.interpreter.kernels.activations import relu_range
 from tflite2x.interpreter.kernels.arithmetic import log2_of
-from tflite2x.interpreter.kernels.quantization import limits
+from tflite2x.ir.dtypes import integer_range
 from tflite2x.program.lowering import Work, lowers, run_kernel
 from tflite2x.program.steps import (
     Add,
@@ -194,7 +194,7 @@ def quantize(work: Work) -> list[Step]:
     if out.type.name not in (*_QUANTIZED, "INT32"):
         raise work.ctx.unsupported(f"QUANTIZE to {out.type.name}")
     per_tensor(work.ctx, out)
-    low, high = limits(out)
+    low, high = integer_range(out.type)
     size = work.output().size
     if source.type.name == "FLOAT32":
         return [QuantizeFloat(**work.common(0), size=size, scale=out.s, y_zero=out.z, low=low, high=high)]

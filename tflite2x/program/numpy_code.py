@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tflite2x.program.numpy_helpers import helper_text
+from tflite2x.program.helpers import helper_texts
+from tflite2x.program.numpy_helpers import HELPERS, NEEDS
 from tflite2x.program.numpy_steps import step_lines
 from tflite2x.program.steps import CopyBlock, CopyIndexed, Step
 from tflite2x.program.values import Const, Value
@@ -71,7 +72,8 @@ def module_code(head: str, constants: Iterable[Const], helpers: set[str], body: 
     packed = any(p for _, p in arrays)
     imports = ["import base64", "import zlib", ""] if packed else []
     names = helpers | ({"array"} if packed else set())
-    parts = ["\n".join([*imports, "import numpy as np"]), helper_text(names).strip("\n"), *(t for t, _ in arrays), body]
+    functions = "\n".join(helper_texts(names, HELPERS, NEEDS)).strip("\n")
+    parts = ["\n".join([*imports, "import numpy as np"]), functions, *(t for t, _ in arrays), body]
     return head + "\n" + "\n\n".join(p for p in parts if p)
 
 

@@ -68,14 +68,3 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "rescale_wide": ("wrap",),
     "one_over_one_plus_x": ("high_mul",),
 }
-
-
-def helper_text(names: set[str]) -> str:
-    """Return the helpers named and those that they call, in an order in which they can be defined."""
-    wanted = set(names)
-    while True:
-        more = {n for name in wanted for n in NEEDS.get(name, ())} - wanted
-        if not more:
-            break
-        wanted |= more
-    return "\n".join(text for name, text in HELPERS.items() if name in wanted)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.errors import FileAccessError, InputError
+from tflite2x.ir.dtypes import integer_range
 from tflite2x.schema.enums import BuiltinOperator as Op
 from tflite2x.schema.enums import TensorType
 
@@ -36,7 +37,6 @@ _SMALL = 4
 _AMPLITUDES = (1.0, 1.0, 0.5, 0.25, 0.1)
 #: All samples are in memory at once.
 _MOST_BYTES = 1 << 32
-_LIMITS = {TensorType.INT4: (-8, 7), TensorType.UINT4: (0, 15), TensorType.INT2: (-2, 1)}
 
 
 def generate(tensor: Tensor, count: int, seed: int, *, position: int = 0, restricted: bool = False) -> Array:
@@ -103,8 +103,7 @@ def _range(tensor: Tensor, restricted: bool) -> tuple[Any, Any, Any]:
     dtype = tensor.numpy_dtype
     quantization = tensor.quantization
     if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        low, high = _LIMITS.get(tensor.dtype, (int(info.min), int(info.max)))
+        low, high = integer_range(tensor.dtype)
         if quantization is not None and quantization.scale.size:
             zero = int(quantization.zero_point[0]) if quantization.zero_point.size else 0
             return low, high, min(max(zero, low), high)

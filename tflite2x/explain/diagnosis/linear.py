@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tflite2x.explain.diagnosis.output import Steps, Target, fixed_point
+from tflite2x.explain.diagnosis.output import Steps, Target, as_nchw, fixed_point
 from tflite2x.explain.diagnosis.recipe import OUTPUT_FIELDS, OWN, SUM_FIELDS, Recipe
 from tflite2x.interpreter.fixedpoint import round_half_away
 from tflite2x.interpreter.kernel import Array
@@ -125,7 +125,7 @@ class Linear:
             return steps
         if recipe.output_layout != OWN:
             steps = Steps(
-                {k: _as_nchw(np.broadcast_to(v, shape)) for k, v in steps.values.items()}, _as_nchw(steps.result)
+                {k: as_nchw(np.broadcast_to(v, shape)) for k, v in steps.values.items()}, as_nchw(steps.result)
             )
             if select is not None:
                 flat = {k: v.reshape(-1)[select] for k, v in steps.values.items()}
@@ -280,8 +280,3 @@ def _narrow(total: Array, raw: Array | None, recipe: Recipe) -> Array:
     if recipe.sum_bits == 8 and raw is not None:
         return np.asarray(np.mod(raw + 128.0, 256.0) - 128.0 + (total - raw))
     return total
-
-
-def _as_nchw(values: Array) -> Array:
-    """Return values [..., H, W, C] whose memory is in the order [..., C, H, W], under the old shape."""
-    return np.moveaxis(values, -1, -3).reshape(values.shape)

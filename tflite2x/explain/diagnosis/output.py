@@ -160,3 +160,8 @@ def fixed_point(total: Array, multiplier: Array, mode: str) -> Array:
     # Only wrong multipliers lead beyond int32, and only some languages wrap around there.
     real = total * multiplier
     return np.where(np.abs(real) >= _LIMIT / 8, np.rint(real), result)
+
+
+def as_nchw(values: Array) -> Array:
+    """Return values [..., H, W, C] whose memory is in the order [..., C, H, W], under the old shape."""
+    return np.moveaxis(values, -1, -3).reshape(values.shape)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tflite2x.explain.diagnosis.output import Steps, Target, round_real
+from tflite2x.explain.diagnosis.output import Steps, Target, as_nchw, round_real
 from tflite2x.explain.diagnosis.recipe import EXACT, OUTPUT_FIELDS, OWN, Recipe
 from tflite2x.interpreter.elementwise import right_scaler, scaler
 from tflite2x.interpreter.fixedpoint import round_half_away
@@ -81,8 +81,8 @@ class Simple:
         else:
             steps = self._compute(arranged, recipe)
         if recipe.output_layout == "NCHW" and steps.result.ndim >= 4:
-            values = {k: _nchw(v) for k, v in steps.values.items() if v.shape == steps.result.shape}
-            steps = Steps(values, _nchw(steps.result))
+            values = {k: as_nchw(v) for k, v in steps.values.items() if v.shape == steps.result.shape}
+            steps = Steps(values, as_nchw(steps.result))
         if select is None:
             return steps
         full = {k: v for k, v in steps.values.items() if v.size == steps.result.size}
@@ -107,7 +107,7 @@ class Simple:
         if recipe.input_layout == OWN or x is None:
             return inputs
         if recipe.input_layout == "is NCHW":
-            return [np.moveaxis(x, -1, -3).reshape(x.shape), *inputs[1:]]
+            return [as_nchw(x), *inputs[1:]]
         read = x.reshape(*x.shape[:-3], x.shape[-1], *x.shape[-3:-1])
         return [np.ascontiguousarray(np.moveaxis(read, -3, -1)), *inputs[1:]]
 
@@ -118,10 +118,6 @@ class Simple:
             whole = whole - self.y.z + shifts[recipe.output_zero]
             whole = self.target.bound(whole, recipe)
         return Steps({}, whole)
-
-
-def _nchw(values: Array) -> Array:
-    return np.moveaxis(values, -1, -3).reshape(values.shape)
 
 
 class Pad(Simple):

@@ -10,12 +10,13 @@ import numpy as np
 from tflite2x.interpreter.elementwise import each, one, quiet, type_name
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.registry import kernel
+from tflite2x.ir.dtypes import integer_range
 
 _NUMBERS = (
     "float32", "float16", "bfloat16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64",
     "bool", "complex64",
 )  # fmt: skip
-_NARROW = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1)}
+_NARROW = ("int4", "uint4", "int2")
 
 
 @kernel(
@@ -34,7 +35,7 @@ def cast(ctx: KernelContext) -> Run:
     if name in _NARROW and target == "float32":
         return one(lambda x: x.astype(np.float32))
     if name == "float32" and target in _NARROW:
-        low, high = _NARROW[target]
+        low, high = integer_range(out.type)
         return one(quiet(lambda x: np.trunc(np.clip(x, low, high)).astype(dtype)))
     if name not in _NUMBERS or target not in _NUMBERS:
         raise ctx.unsupported(f"CAST from {name} to {target}")

@@ -11,23 +11,14 @@ from tflite2x.interpreter.elementwise import each, one, option, per_tensor, quie
 from tflite2x.interpreter.fixedpoint import round_half_away, wrap_int32
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.registry import kernel
+from tflite2x.ir.dtypes import integer_range
 
-_LIMITS = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1)}
 _REQUANTIZE = {
     "int8": ("int8", "uint8", "int16"),
     "uint8": ("int8", "uint8", "int16"),
     "int16": ("int8", "int16", "int32"),
     "int32": ("int8", "int16"),
 }
-
-
-def limits(spec: TensorSpec) -> tuple[int, int]:
-    """Return the lowest and highest value of an integer type, also of those below 8 bits."""
-    name = type_name(spec)
-    if name in _LIMITS:
-        return _LIMITS[name]
-    info = np.iinfo(spec.dtype)
-    return int(info.min), int(info.max)
 
 
 def along(spec: TensorSpec, values: Array, rank: int) -> Array:
@@ -62,7 +53,7 @@ def quantize(ctx: KernelContext) -> Run:
         raise ctx.unsupported(f"QUANTIZE from {name} to {target}")
     per_tensor(ctx, source, out)
     scale = scaler(source.s / out.s)
-    low, high = limits(out)
+    low, high = integer_range(out.type)
 
     def values(x: Array) -> Array:
         return np.clip(wrap_int32(scale(wrap_int32(x - source.z)) + out.z), low, high)
@@ -73,7 +64,7 @@ def quantize(ctx: KernelContext) -> Run:
 
 
 def _from_float(ctx: KernelContext, out: TensorSpec) -> Run:
-    low, high = limits(out)
+    low, high = integer_range(out.type)
     finest = float(out.scale.min())
     nearly_half = np.nextafter(np.float32(0.5), np.float32(0))
 
