@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tflite2x.ir import Operator
 
 Prepare = Callable[[KernelContext], Run]
-SimpleKernel = Callable[["Operator", "list[Array | None]"], "Array | Sequence[Array]"]
 Form = Literal["simple", "batched", "prepared"]
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,8 +154,3 @@ def _run_apart(model: Model, batches: list[Batch], run: Runner) -> tuple[list[Ba
             raise
         apart = [Batch(b.graph, [a[i : i + 1] for a in b.inputs], b.resize) for b in batches for i in range(b.count)]
         return apart, run(model, apart)
-
-
-def counterpart_batches(batches: Sequence[Batch], subgraphs: Mapping[Subgraph, Subgraph]) -> list[Batch]:
-    """Return the batches for the subgraphs of another version of the model."""
-    return [Batch(subgraphs[b.graph], b.inputs, b.resize) for b in batches]
