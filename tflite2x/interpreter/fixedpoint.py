@@ -9,6 +9,9 @@ multiplied by it and rounded in one of two ways, and the two differ by one on a 
 * ``double``: gemmlowp's two roundings: a doubling high multiplication (half up), then a division by a power
   of two (half away from zero). The reference kernels of LiteRT 2.3 as distributed, and TFLite Micro, compute this.
 
+So the kernels of this interpreter take ``double`` under either contract, and FULLY_CONNECTED under LiteRT's takes
+neither, but a float64 multiplier (:mod:`tflite2x.interpreter.real_stage`). ``single`` is what others may compute.
+
 Everything here takes and returns int64 arrays that hold int32 values, and broadcasts.
 Formulas: LiteRT ``internal/common.cc``, ``internal/quantization_util.cc`` and ``kernel_util.cc``; gemmlowp
 ``fixedpoint.h``.

@@ -42,8 +42,8 @@ class Interpreter:
 
     Args:
         model: The model; it is not changed.
-        rounding: ``single`` follows LiteRT's reference kernels. ``double`` follows TFLite Micro, which rounds twice
-            (gemmlowp) where the two differ.
+        rounding: ``single`` follows LiteRT's reference kernels, ``double`` TFLite Micro. Most kernels of both round
+            twice, as gemmlowp does; FULLY_CONNECTED, MUL and int8 LOGISTIC and TANH differ.
         kernels: Kernels prepared by earlier interpreters, for models that have operators in common; None to prepare
             all of them.
 
