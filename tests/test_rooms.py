@@ -51,3 +51,16 @@ def test_imports_lead_downwards(room: str) -> None:
     assert found
     for path in found:
         assert set(imports(path)) <= allowed, f"{path.relative_to(ROOT)}: {set(imports(path)) - allowed}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_private_names_stay_in_their_module(room: str) -> None:
+    for path in files(room):
+        taken = [
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+            if alias.name.startswith("_") and not alias.name.endswith("__")
+        ]
+        assert not taken, f"{path.relative_to(ROOT)}: {taken}"

@@ -80,6 +80,21 @@ def test_def_use(chain: tflite2x.Model) -> None:
         g.tensor("q")
 
 
+def test_a_subgraph_holds_what_was_not_removed(chain: tflite2x.Model) -> None:
+    g = chain.main
+    first, *_, last = g.operators
+    last_output = last.outputs[0]
+    other = chain.add_subgraph("other")
+    assert g.holds(first)
+    assert g.holds(last_output)
+    assert not other.holds(first)
+    g.set_outputs(last.inputs)
+    g.remove_operator(last)
+    assert not g.holds(last)
+    g.remove_tensor(last_output)
+    assert not g.holds(last_output)
+
+
 def test_bypass_and_remove(chain: tflite2x.Model) -> None:
     g = chain.main
     _, a, b, _ = g.tensors

@@ -91,6 +91,10 @@ class SubgraphCore:
                 return tensor
         raise GraphError(f"no tensor is called {name!r}", where=self.where)
 
+    def holds(self, item: Operator | Tensor) -> bool:
+        """Return whether an operator or a tensor belongs to this subgraph, and was not removed."""
+        return item._subgraph is self
+
     def _forget(self) -> None:
         """Drop what was derived from the lists."""
         self._forget_tensors()

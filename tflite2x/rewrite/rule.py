@@ -111,7 +111,7 @@ class _Walker:
         while waiting:
             op = waiting.popleft()
             queued.discard(op)
-            if op._subgraph is not self.graph:
+            if not self.graph.holds(op):
                 continue  # a rewrite took it away
             for touched in self._try(op):
                 if touched not in queued:

@@ -44,9 +44,9 @@ def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Bui
         else:
             _forward(graph, old, new)
     builder.orphans = [*dict.fromkeys((*orphans, *fresh))]
-    around += [user for tensor in match.outputs if tensor._subgraph is graph for user in tensor.consumers]
-    around += [user for tensor in values if tensor._subgraph is graph for user in tensor.consumers]
-    return [op for op in dict.fromkeys((*builder.added, *around)) if op._subgraph is graph]
+    around += [user for tensor in match.outputs if graph.holds(tensor) for user in tensor.consumers]
+    around += [user for tensor in values if graph.holds(tensor) for user in tensor.consumers]
+    return [op for op in dict.fromkeys((*builder.added, *around)) if graph.holds(op)]
 
 
 def _check_existing(match: Match, old: Tensor, new: Tensor) -> None:
