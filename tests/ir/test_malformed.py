@@ -13,7 +13,7 @@ import pytest
 
 import tflite2x
 from tflite2x.errors import FormatError, Tflite2xError
-from tflite2x.ir.saving import _Saver
+from tflite2x.ir.saving import Saver
 from tflite2x.schema.writer import Writer
 
 
@@ -33,7 +33,7 @@ def small_model() -> tflite2x.Model:
 
 
 def tables_of(model: tflite2x.Model):
-    return _Saver(model, 1 << 40).model()
+    return Saver(model, 1 << 40).model()
 
 
 def bytes_of(root) -> bytes:

@@ -43,14 +43,24 @@ def model_pieces(model: Model, *, drop_unknown: bool = False, limit: int = LIMIT
             hint="Pass drop_unknown=True (--drop-unknown) to write the model without them.",
         )
     model.check()
-    saver = _Saver(model, limit)
+    saver = Saver(model, limit)
     pieces = Writer().root(saver.model(), saver.behind)
     if len(model.trailing):
         pieces.append(memoryview(model.trailing).cast("B"))
     return pieces
 
 
-class _Saver:
+class Saver:
+    """Makes the tables of a file from a graph.
+
+    Args:
+        model: The model.
+        limit: Size in bytes past which the contents of buffers go behind the flatbuffer.
+
+    Attributes:
+        behind: Tables whose contents go behind the flatbuffer, with the contents; filled by ``model``.
+    """
+
     def __init__(self, model: Model, limit: int) -> None:
         self.m = model
         self.behind: list[tuple[Table, memoryview]] = []
@@ -60,6 +70,7 @@ class _Saver:
         self.too_large = sum(b.nbytes for b in model._buffers) > limit
 
     def model(self) -> tables.Model:
+        """Return the root table."""
         m = self.m
         absent = m.absent
         return tables.Model(
