@@ -14,6 +14,7 @@ import errno
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -143,12 +144,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names in a model can hold characters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    usual, warnings.formatwarning = warnings.formatwarning, _warning
     try:
         code = _run(arguments)
         sys.stdout.flush()
     except (_PipeClosed, BrokenPipeError):
         _forget_output()
         return PIPE_CLOSED
+    finally:
+        warnings.formatwarning = usual
     return code
 
 
@@ -174,6 +178,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         text = f"{type(error).__name__}: {error}".replace("\n", " ")
         return _fail(f"this should not happen ({text}). Please report it; {TRACEBACK}=1 shows where.", FAILED)
     return result if isinstance(result, int) else 0
+
+
+def _warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as one line for people, without the line of code that gave it."""
+    return f"warning: {message}\n"
 
 
 def _help_hint(error: Any) -> str:

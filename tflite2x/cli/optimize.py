@@ -85,6 +85,12 @@ def optimize(
             show_default=False,
         ),
     ] = None,
+    drop_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--drop-unknown", help="Write the model without fields newer than this version, instead of refusing."
+        ),
+    ] = False,
     record: Annotated[bool, typer.Option("--record", help="Keep the passes in the metadata of the result.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print what every pass did where, and why not.")] = (
@@ -116,7 +122,7 @@ def optimize(
 
             print(f"reproducer: {reproduce(error.failure, reproducer, error.what)}")
         raise
-    save(loaded, destination)
+    save(loaded, destination, drop_unknown=drop_unknown)
     _write_report(report, found)
     if not quiet:
         print(found.table(details=verbose), end="")
