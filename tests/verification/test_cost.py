@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 import tflite2x
-from tflite2x.interpreter import plan
+from tflite2x import Claim, Pipeline, Verify
+from tflite2x.interpreter import Interpreter, plan
+from tflite2x.ir import Model
+from tflite2x.rewrite import Pass, PassResult
+from tflite2x.verification import session
 
 
 @pytest.fixture
@@ -43,3 +49,68 @@ def test_two_models_share_what_they_have_in_common(models: Path, prepared: list[
     operators = len(tflite2x.load(path).main.operators)
     assert tflite2x.verify(path, path, samples=4).equal
     assert len(prepared) == operators
+
+
+def test_a_pass_runs_again_only_what_follows_from_its_changes(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    execute = plan.Step.execute
+
+    def record(step: Any, *args: Any) -> Any:
+        names.append(step.op.name)
+        return execute(step, *args)
+
+    monkeypatch.setattr(plan.Step, "execute", record)
+    model = tflite2x.load(models / "cnn_int8.tflite")
+    convolutions = sum(op.name == "CONV_2D" for op in model.main.operators)
+    report = Pipeline.parse("xc-fc").run(model, Verify(samples=32))
+    assert report.passes[0].verdict is not None
+    assert report.passes[0].verdict.worst_lsb == 1
+    assert names.count("CONV_2D") == 2 * convolutions  # for the samples, and for those of other lengths
+    assert "XC_fc" in names
+
+
+@dataclasses.dataclass(frozen=True)
+class RollFilters(Pass):
+    """Gives every channel of one operator the filter of another."""
+
+    name: ClassVar[str] = "test-roll-filters"
+    index: int = 0
+
+    def run(self, model: Model) -> PassResult:
+        weights = model.main.operators[self.index].inputs[1]
+        assert weights is not None
+        assert weights.data is not None
+        weights.data = np.roll(weights.data, 1, axis=0 if weights.shape[0] > 1 else -1)
+        result = PassResult(claim=Claim(lsb=1000, relative=1000.0, scope="model"))
+        result.count("weights changed")
+        return result
+
+
+@pytest.mark.parametrize("name", ["cnn_int8", "dscnn_int8", "kws_int8", "cnn_float", "mlp_uint8", "dense_3d_int8"])
+@pytest.mark.parametrize("place", range(3))
+def test_running_a_part_gives_what_the_model_gives(
+    models: Path, name: str, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    behind = session.outputs_behind
+
+    def compare(step: Any, changes: Any, before: Any, after: Any, parts: Any) -> Any:
+        outputs = behind(step, changes, before, after, parts)
+        tried.append(outputs is not None)
+        if outputs is None:
+            return None
+        for batch, got in zip(after, outputs, strict=True):
+            values = Interpreter(step.after).trace(batch.inputs, batched=True, subgraph=batch.graph)
+            assert batch.values.keys() == values.keys()
+            for tensor, value in values.items():
+                np.testing.assert_array_equal(batch.values[tensor], value)
+            for tensor, array in zip(batch.graph.outputs, got, strict=True):
+                np.testing.assert_array_equal(array, values[tensor])
+        return outputs
+
+    monkeypatch.setattr(session, "outputs_behind", compare)
+    model = tflite2x.load(models / f"{name}.tflite")
+    weighted = [op for op in model.main.operators if len(op.inputs) > 2]
+    op = weighted[-1 - place % len(weighted)]
+    Pipeline([RollFilters(op.index)]).run(model, Verify(samples=8))
+    assert tried == ([True] if op.index else [False])

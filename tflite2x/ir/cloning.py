@@ -15,6 +15,9 @@ from tflite2x.ir.signature import Metadata, Signature, SignatureEntry
 from tflite2x.ir.subgraph import Subgraph
 from tflite2x.ir.tensor import Tensor
 
+_UNSET = object()
+_SLOTS: dict[type, tuple[str, ...] | None] = {}
+
 
 def clone(model: Model) -> Model:
     """Return a model that can be edited without changing ``model``; bytes of buffers are shared."""
@@ -79,7 +82,7 @@ def _clone_subgraph(
         op._outputs = tuple(None if t is None else tensors[t] for t in o._outputs)
         op.intermediates = tuple(None if t is None else tensors[t] for t in o.intermediates)
         # Fields of options are numbers and tuples; the table itself is what an edit would change.
-        op.options, op.other_options = copy.copy(o.options), copy.copy(o.other_options)
+        op.options, op.other_options = _copy(o.options), _copy(o.other_options)
         new._operators.append(op)
         new._link(op)
     return new
@@ -90,7 +93,27 @@ def _follow(tensor: Tensor | int, tensors: dict[Tensor, Tensor]) -> Tensor | int
 
 
 def _copy(item: Any, **changes: Any) -> Any:
-    new = copy.copy(item)
+    """Return a shallow copy; what has slots only is copied without the detour through pickling."""
+    kind = type(item)
+    slots = _slots(kind)
+    if slots is None:
+        new = copy.copy(item)
+    else:
+        new = object.__new__(kind)
+        for name in slots:
+            value = getattr(item, name, _UNSET)
+            if value is not _UNSET:
+                setattr(new, name, value)
     for name, value in changes.items():
         setattr(new, name, value)
     return new
+
+
+def _slots(kind: type) -> tuple[str, ...] | None:
+    """Return all slots of a class; None when its instances hold more than slots."""
+    if kind not in _SLOTS:
+        classes = kind.__mro__[:-1]
+        plain = not hasattr(kind, "__copy__") and all("__slots__" in vars(c) for c in classes)
+        names = (name for c in classes for name in vars(c).get("__slots__", ()) if name != "__weakref__")
+        _SLOTS[kind] = tuple(names) if plain else None
+    return _SLOTS[kind]

@@ -27,6 +27,13 @@ def extract(graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
         GraphError: A tensor is not in the subgraph, an input is a constant, or an output needs an input of the
             subgraph that is not among ``inputs``.
     """
+    return extract_with_origins(graph, inputs, outputs)[0]
+
+
+def extract_with_origins(
+    graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> tuple[Model, dict[Tensor, Tensor]]:
+    """Return what :func:`extract` does, and the tensors of ``graph`` by those of the new model."""
     for tensor in (*inputs, *outputs):
         if tensor.subgraph is not graph:
             raise GraphError("the tensor is in another subgraph", where=tensor.where, hint=f"Cut from {graph.where}.")
@@ -36,6 +43,7 @@ def extract(graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
     needed = _needed(graph, inputs, outputs)
     copy = graph.model.clone()
     new = copy.subgraphs[graph.index]
+    origins = dict(zip(new.tensors, graph.tensors, strict=True))
     keep = {new.operators[op.index] for op in needed}
     new_inputs = [new.tensors[t.index] for t in inputs]
     new_outputs = [new.tensors[t.index] for t in outputs]
@@ -56,7 +64,7 @@ def extract(graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
     new.set_inputs(new_inputs)
     _keep_called(copy, new)
     prune(copy)
-    return copy
+    return copy, origins
 
 
 def _needed(graph: Subgraph, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> set[Operator]:

@@ -65,13 +65,36 @@ def find_sites(changed: Sequence[Operator], tensors: Mapping[Tensor, Tensor]) ->
     return sites
 
 
+class Parts:
+    """The sites of one model as models of their own, each cut out once; for as long as the model stays as it is.
+
+    Args:
+        rounding: Rounding contract of the interpreter.
+        kernels: Kernels that are prepared already.
+    """
+
+    def __init__(self, rounding: Any = "single", kernels: KernelCache | None = None) -> None:
+        self.rounding = rounding
+        self.kernels = kernels
+        self._interpreters: dict[tuple[Tensor, ...], Interpreter] = {}
+
+    def interpreter(self, site: Site) -> Interpreter:
+        """Return what runs a site, without state.
+
+        Raises:
+            GraphError: The site cannot be cut out.
+        """
+        key = site.tensor, *site.inputs
+        interpreter = self._interpreters.get(key)
+        if interpreter is None:
+            part = extract(site.tensor.subgraph, site.inputs, [site.tensor])
+            interpreter = self._interpreters[key] = Interpreter(part, self.rounding, kernels=self.kernels)
+        interpreter.reset()
+        return interpreter
+
+
 def check_site(
-    site: Site,
-    old_values: Mapping[Tensor, Array],
-    tensors: Mapping[Tensor, Tensor],
-    *,
-    rounding: Any = "single",
-    kernels: KernelCache | None = None,
+    site: Site, old_values: Mapping[Tensor, Array], tensors: Mapping[Tensor, Tensor], parts: Parts
 ) -> tuple[Comparison, Difference | None] | None:
     """Run a site on the values that its inputs have in the earlier model and compare its output with that model's.
 
@@ -79,8 +102,7 @@ def check_site(
         site: The site.
         old_values: Values of the earlier model's tensors, with a sample axis.
         tensors: Tensors of the later model with their counterparts.
-        rounding: Rounding contract of the interpreter.
-        kernels: Kernels that are prepared already.
+        parts: Sites of the later model.
 
     Returns:
         The comparison and, if something differs, the difference; None when the site cannot be run alone.
@@ -96,10 +118,10 @@ def check_site(
     if expected is None:
         return None
     try:
-        model = extract(site.tensor.subgraph, site.inputs, [site.tensor])
+        interpreter = parts.interpreter(site)
     except Tflite2xError:
         return None
-    (actual,) = Interpreter(model, rounding, kernels=kernels).run_batch(values, resize=True)
+    (actual,) = interpreter.run_batch(values, resize=True)
     found = compare(expected, actual)
     if found.equal:
         return found, None
@@ -112,9 +134,7 @@ def check_operators(
     changes: Changes,
     verdict: Verdict,
     total: Comparison,
-    *,
-    rounding: Any = "single",
-    kernels: KernelCache | None = None,
+    parts: Parts,
 ) -> None:
     """Check every replaced operator and write what was found into ``verdict``.
 
@@ -124,8 +144,7 @@ def check_operators(
         changes: The operators that it changed.
         verdict: Gets ``operator_lsb`` and, when the claim does not hold, the failure.
         total: How the outputs of the model differ; decides when operators cannot be run alone.
-        rounding: Rounding contract of the interpreter.
-        kernels: Kernels that are prepared already.
+        parts: Sites of the later model.
     """
     claim = step.claim
     assert claim.lsb is not None
@@ -136,11 +155,11 @@ def check_operators(
         own = [s for s in sites if step.subgraphs.get(s.tensor.subgraph) is batch.graph]
         if not own or not batch.inputs:
             continue
-        values = batch.values or Interpreter(step.before, rounding, kernels=kernels).trace(
+        values = batch.values or Interpreter(step.before, parts.rounding, kernels=parts.kernels).trace(
             batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize
         )
         for site in own:
-            checked = check_site(site, values, tensors, rounding=rounding, kernels=kernels)
+            checked = check_site(site, values, tensors, parts)
             if checked is None:
                 continue
             covered += 1

@@ -14,9 +14,9 @@ from tflite2x.verification.adapt import Trail, follow_inputs, rewound_inputs, wa
 from tflite2x.verification.compare import Comparison
 from tflite2x.verification.failure import Failure, bisect
 from tflite2x.verification.guilty import find_guilty
-from tflite2x.verification.local import local_outputs
+from tflite2x.verification.local import local_outputs, outputs_behind
 from tflite2x.verification.locate import TRACED, first_difference, until_failure
-from tflite2x.verification.operators import broken_claim, check_operators, successors
+from tflite2x.verification.operators import Parts, broken_claim, check_operators, successors
 from tflite2x.verification.oracle import second_opinion
 from tflite2x.verification.running import Batch, make_batches, run_batches
 from tflite2x.verification.samples import generate_all
@@ -188,10 +188,11 @@ class VerifySession:
         for trail, batch in zip(trails, self.batches, strict=True):
             trail.follow(step.links.get(batch.graph))
         verdict = Verdict(samples=sum(b.count for b in self.batches), notes=self._take_notes())
+        parts = Parts(self.config.rounding, self.kernels)
         try:
-            outputs = local_outputs(
-                step, changes, old_batches, self.batches, rounding=self.config.rounding, kernels=self.kernels
-            )
+            outputs = local_outputs(step, changes, old_batches, self.batches, parts)
+            if outputs is None:
+                outputs = outputs_behind(step, changes, old_batches, self.batches, parts)
             if outputs is None:
                 outputs = self._run(step.after, self.batches)
         except Tflite2xError as error:
@@ -219,9 +220,7 @@ class VerifySession:
                 verdict.passed = False
                 verdict.reason = broken_claim(claim, total)
         else:
-            check_operators(
-                step, before_batches, changes, verdict, total, rounding=self.config.rounding, kernels=self.kernels
-            )
+            check_operators(step, before_batches, changes, verdict, total, parts)
         if not verdict.passed and guilty >= 0:
             self._explain(step, before_batches, trails, outputs, guilty, verdict)
         return verdict
