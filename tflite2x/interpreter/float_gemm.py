@@ -24,7 +24,7 @@ from tflite2x.interpreter.kernel import Array
 CONVOLUTION_LIMIT = 576
 FULLY_CONNECTED_LIMIT = 1
 #: Float32 elements of a block of sums: two of them stay in the second-level cache.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 15
 #: With fewer sums than this, one reduction over all products takes less time than one call per product.
 _FEW = 1 << 9
 
@@ -57,10 +57,21 @@ def product_in_order(rows: Array, matrix: Array) -> Array:
         return out.reshape(*rows.shape[:-1], columns)
     step = max(1, _BLOCK // columns)
     for first in range(0, len(flat), step):
-        total = out[first : first + step]
-        by_depth = np.ascontiguousarray(flat[first : first + step].T)[:, :, None]
-        products = np.empty_like(total)
-        for factor, weights in zip(by_depth, matrix, strict=True):
-            np.multiply(factor, weights, out=products)
-            np.add(total, products, out=total)
+        target = out[first : first + step]
+        by_depth = np.ascontiguousarray(flat[first : first + step].T)
+        # The longer side of the block goes last: short inner loops cost more than the additions.
+        if columns >= len(target):
+            _accumulate(by_depth[:, :, None], matrix[:, None, :], target)
+        else:
+            total = np.zeros(target.shape[::-1], np.float32)
+            _accumulate(matrix[:, :, None], by_depth[:, None, :], total)
+            target[:] = total.T
     return out.reshape(*rows.shape[:-1], columns)
+
+
+def _accumulate(left: Array, right: Array, total: Array) -> None:
+    """Add the products of ``left[k]`` and ``right[k]`` to ``total``, one k after the other."""
+    products = np.empty_like(total)
+    for a, b in zip(left, right, strict=True):
+        np.multiply(a, b, out=products)
+        np.add(total, products, out=total)
