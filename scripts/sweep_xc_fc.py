@@ -4,7 +4,7 @@
 For each layer: the proved bound and the differing accumulators of both lowerings, and the share of outputs that differ
 from TFLite on random inputs. Every bound is also tested on these inputs, and shown by its witness where it has one.
 
-    python scripts/sweep_xc_fc.py FOLDER [--samples 100000] [--outputs N] [--rounding single] [--json FILE] [--limit N]
+    python scripts/sweep_xc_fc.py FOLDER [--samples 100000] [--outputs N] [--rounding single] [--full] [--json FILE]
 """
 
 from __future__ import annotations
@@ -180,6 +180,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=int, default=100_000, help="random inputs (a hundredth for known weights)")
+    parser.add_argument("--full", action="store_true", help="as many random inputs for known weights, too")
     parser.add_argument("--outputs", type=int, default=1 << 62, help="at most so many sampled outputs per layer")
     parser.add_argument("--rounding", choices=["single", "double"], default="single")
     parser.add_argument("--json", type=Path, help="also write the rows here")
@@ -190,7 +191,7 @@ def main() -> int:
     seen: set[bytes] = set()
     for name, layer in layers(options.folder, skipped):
         samples = min(options.samples, max(1, options.outputs // layer.channels))
-        if layer.weights.tobytes() in seen:  # one step of many of an unrolled network
+        if layer.weights.tobytes() in seen and not options.full:  # one step of many of an unrolled network
             samples = max(1, samples // 100)
         seen.add(layer.weights.tobytes())
         rows.append(measure(name, layer, samples, options.rounding))
