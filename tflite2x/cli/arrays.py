@@ -27,7 +27,6 @@ _DAMAGED = (
     EOFError,
     KeyError,
     SyntaxError,
-    NotImplementedError,
     RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
