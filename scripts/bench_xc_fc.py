@@ -3,7 +3,8 @@
 
     python scripts/bench_xc_fc.py [MODEL.tflite ...] [--images 10000]
 
-Each MODEL's largest fully connected layer is lowered and proved. The images go through ``models/logistic_int8.tflite``:
+Each MODEL's largest fully connected layer is lowered and proved. The images, those of
+``models/digits_eval.npz`` repeated, go through ``models/logistic_int8.tflite``:
 in LiteRT as it is, and here with XC_fc in place of FULLY_CONNECTED.
 """
 
@@ -59,7 +60,12 @@ def images(count: int) -> None:
     StripFloatIO()(model)
     quantized = tflite2x.dumps(model)
     XcFc()(model)
-    x = np.random.default_rng(0).integers(-128, 128, (count, 1, 28, 28), np.int8)
+    with np.load(ROOT / "models" / "digits_eval.npz") as data:
+        real = data["x"][:, None]
+    q = model.main.inputs[0].quantization
+    assert q is not None
+    codes = np.clip(np.rint(real / q.scale[0]) + q.zero_point[0], -128, 127).astype(np.int8)
+    x = codes[np.arange(count) % len(codes)]  # the evaluation set, again and again
     interpreter = tflite2x.Interpreter(model)
     interpreter.run_batch([x[:1]])
     ours, outputs = best_of(3, lambda: interpreter.run_batch([x])[0])
