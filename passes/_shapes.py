@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from tflite2x.errors import ExecutionError, InputError, UnsupportedError
 
 if TYPE_CHECKING:
     from tflite2x.ir import Subgraph, Tensor
+
+#: A trial run with larger inputs is not tried: it would take the machine's memory before it fails.
+_MOST_BYTES = 4 << 30
 
 
 def try_shapes(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[Tensor, tuple[int, ...]] | str:
@@ -23,9 +27,12 @@ def try_shapes(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[
     """
     from tflite2x.interpreter import Interpreter
 
+    wanted = [[max(1, d) for d in shapes.get(tensor, tensor.shape)] for tensor in graph.inputs]
+    need = sum(math.prod(s) * max(1, t.numpy_dtype.itemsize) for s, t in zip(wanted, graph.inputs, strict=True))
+    if need > _MOST_BYTES:
+        return f"the inputs alone would take {need / 2**30:.3g} GiB in the trial run, more than {_MOST_BYTES >> 30} GiB"
     inputs = []
-    for tensor in graph.inputs:
-        shape = [max(1, d) for d in shapes.get(tensor, tensor.shape)]
+    for tensor, shape in zip(graph.inputs, wanted, strict=True):
         if tensor.dtype.name == "STRING":
             inputs.append(np.full(shape, b"", object))
         else:
@@ -36,6 +43,8 @@ def try_shapes(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[
         found = Interpreter(graph.model).trace(inputs, subgraph=graph, resize=True)
     except (ExecutionError, InputError, UnsupportedError) as error:
         return f"it does not run with that shape: {error}"
+    except MemoryError:
+        return "it does not run with that shape: its tensors do not fit into memory"
     return {tensor: tuple(array.shape) for tensor, array in found.items()}
 
 

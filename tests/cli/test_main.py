@@ -75,6 +75,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["inspect", "--nonsense", "a"], "No such option: --nonsense"),
         (["inspect", "/nonexistent/model.tflite"], "/nonexistent/model.tflite: cannot be read"),
         (["run", "--rounding", "third", "a"], "'third' is not one of"),
+        (["verify", "a", "b", "--max-lsb", "nan"], "nan is no tolerance"),
+        (["verify", "a", "b", "--max-relative", "-1"], "-1 is no tolerance"),
     ],
 )
 def test_usage_errors_are_one_line_and_2(

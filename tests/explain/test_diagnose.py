@@ -240,3 +240,20 @@ def test_values_that_are_no_numbers_are_a_difference_like_others() -> None:
         assert "12 of 12 values differ" in render(result)
         json.dumps(result.to_dict())
     assert diagnose_arrays(np.zeros(4), np.full(4, np.nan)).first is not None
+
+
+def test_equal_values_that_are_no_numbers_are_no_difference() -> None:
+    special = np.array([[1.0, np.nan, np.inf, -np.inf, 2.0, 3.0]], np.float32)
+    assert diagnose_arrays(special, special.copy()).findings == ()
+    first = diagnose_arrays(special, special + np.float32(1)).first
+    assert first is not None
+    assert (first.differing, first.largest) == (3, 1.0)
+    m = tflite2x.Model.new()
+    g = m.main
+    x, y = g.add_input("x", (1, 6), "float32"), g.add_tensor("y", (1, 6), "float32")
+    g.add_operator("ABS", [x], [y])
+    g.set_outputs([y])
+    assert diagnose(m, [special], {"y": np.abs(special)}).equal == ("y",)
+    found = diagnose(m, [special], {"y": np.abs(special) + np.float32(2)}).first
+    assert found is not None
+    assert (found.differing, found.largest) == (3, 2.0)

@@ -216,3 +216,13 @@ def test_real_samples_of_a_quantized_input(tmp_path: Path, models: Path, capsys:
     pairs = json.loads(capsys.readouterr().out)["comparison"]["pairs"]
     assert len(pairs) == 9
     assert all(p["how"] == "name" and p["snr"] > 30 for p in pairs)
+
+
+def test_a_single_sample_is_no_batch(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((28, 28), np.uint8))
+    given = ["trace", str(models / "mlp_uint8.tflite"), "-i", str(tmp_path / "x.npy")]
+    assert main([*given, "--batch"]) == 2
+    error = capsys.readouterr().err
+    assert "no axis of samples" in error
+    assert "Leave --batch out" in error
+    assert main(given) == 0

@@ -70,6 +70,8 @@ def test_set_batch_refuses() -> None:
     two.main.set_outputs([*two.main.outputs, extra])
     with pytest.raises(PassError, match="not one batch size"):
         Pipeline.parse("set-batch{n=2}").run(two)
+    with pytest.raises(PassError, match="GiB in the trial run"):
+        Pipeline.parse("set-batch{n=1000000000}").run(conv())
 
 
 def test_set_shape() -> None:

@@ -41,7 +41,10 @@ def diagnose(
         int | None,
         typer.Option("--zero-point", metavar="Z", help="Without a model: the tensor's zero point.", show_default=False),
     ] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="Arrays have one more axis in front: samples.")] = False,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Arrays have one more axis in front: samples; they may lack axes of length 1."),
+    ] = False,
     real: Annotated[
         bool,
         typer.Option("--real", help="Inputs are real numbers: mistakes in quantizing them are looked for, too."),

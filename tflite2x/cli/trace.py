@@ -39,7 +39,10 @@ def trace(
             show_default=False,
         ),
     ] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="Arrays have one more axis in front: samples.")] = False,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Arrays have one more axis in front: samples; they may lack axes of length 1."),
+    ] = False,
     real: Annotated[bool, typer.Option("--real", help="Inputs are real numbers: quantize them.")] = False,
     rounding: Annotated[
         RoundingChoice, typer.Option(help="single: LiteRT; double: TFLite Micro (gemmlowp).")

@@ -25,8 +25,12 @@ def inputs_of(
 
     Returns:
         Arrays in model order; and with ``real`` the real numbers that they come from.
+
+    Raises:
+        InputError: With ``batch``, an array has no axis of samples.
     """
     from tflite2x.cli.arrays import arrange, as_samples, entry, fit_type
+    from tflite2x.errors import InputError
     from tflite2x.explain.samples import quantize
 
     graph, names = entry(model, None)
@@ -35,6 +39,12 @@ def inputs_of(
     for value, tensor in zip(given, graph.inputs, strict=True):
         array = fit_type(quantize(value, tensor) if real else value, tensor.numpy_dtype)
         if batch:
+            if array.ndim < 1 or as_samples(array, tensor).ndim <= len(tensor.shape):
+                raise InputError(
+                    f"an array of shape {list(array.shape)} has no axis of samples in front of {list(tensor.shape)}",
+                    where=f"input {tensor.name!r}",
+                    hint="Leave --batch out for one sample." if array.size == math.prod(tensor.shape) else "",
+                )
             array, value = as_samples(array, tensor), as_samples(value, tensor)
         elif array.shape != tensor.shape and array.size == math.prod(tensor.shape):
             # A sample without the axes of length 1, such as one of an evaluation set.

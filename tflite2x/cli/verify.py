@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from tflite2x.verification import PairResult
 
 
+def _tolerance(value: float) -> float:
+    """Refuse what no difference can be compared with."""
+    if not value >= 0:
+        raise typer.BadParameter(f"{value:g} is no tolerance: give a number from 0 on.")
+    return value
+
+
 def verify(
     first: Annotated[
         Path, typer.Argument(metavar="A", help="A .tflite file, or the folder of a reproducer.", show_default=False)
@@ -29,11 +36,19 @@ def verify(
         bool, typer.Option("--adapt", help="Convert where the interfaces have other types, as the tensors declare.")
     ] = False,
     max_lsb: Annotated[
-        float, typer.Option("--max-lsb", metavar="N", help="Accept integer outputs that differ by up to N.")
+        float,
+        typer.Option(
+            "--max-lsb", metavar="N", callback=_tolerance, help="Accept integer outputs that differ by up to N."
+        ),
     ] = 0,
     max_relative: Annotated[
         float,
-        typer.Option("--max-relative", metavar="R", help="Accept float outputs that differ by up to R of the largest."),
+        typer.Option(
+            "--max-relative",
+            metavar="R",
+            callback=_tolerance,
+            help="Accept float outputs that differ by up to R of the largest.",
+        ),
     ] = 0.0,
     oracle: Annotated[
         Oracle | None,

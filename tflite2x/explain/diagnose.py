@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tflite2x.explain.diagnosis.findings import Diagnosis, Example, Finding, Named
-from tflite2x.explain.diagnosis.matching import fit_shape, match_arrays
+from tflite2x.explain.diagnosis.matching import equal_values, fit_shape, match_arrays
 from tflite2x.explain.diagnosis.plain_findings import pattern_finding, shape_finding
 from tflite2x.explain.diagnosis.walk import Walk
 from tflite2x.interpreter.kernel import Array, Rounding
@@ -70,7 +70,7 @@ def diagnose_arrays(expected: Array, mine: Array, *, zero_point: int | None = No
     fitted = fit_shape(np.asarray(mine), np.asarray(expected))
     if fitted is None:
         return Diagnosis((shape_finding(np.asarray(expected), np.asarray(mine), "", None, "", ()),))
-    different = expected != fitted
-    if not different.any():
+    expected = np.asarray(expected)
+    if equal_values(expected, fitted).all():
         return Diagnosis((), ("the array",))
     return Diagnosis((pattern_finding(expected, fitted, "", None, "", (), zero_point),))

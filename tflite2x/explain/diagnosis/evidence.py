@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflite2x.explain.diagnosis.findings import Example, Named
+from tflite2x.explain.diagnosis.matching import gaps
 from tflite2x.explain.diagnosis.recipe import EXACT
 from tflite2x.explain.diagnosis.search import Explanation, Search, Verdict
 from tflite2x.explain.diagnosis.segment import EVERYWHERE, Segment
@@ -76,7 +77,7 @@ def examples_of(segment: Segment, search: Search, verdict: Verdict) -> tuple[Exa
     base = EXACT if verdict.unrounded else search.base
     right = segment.expected.astype(np.float64) if verdict.unrounded else search.expected
     mine, expected = search.mine.reshape(-1), right.reshape(-1)
-    gap = np.abs(mine - expected)
+    gap = gaps(mine, expected)
     chosen = np.flatnonzero(gap > 0 if verdict.unrounded else ~search.equal.reshape(-1))
     guesses = verdict.explanations[0].guesses if verdict.explanations else ()
     if guesses:

@@ -107,6 +107,22 @@ def fit_shape(array: Array, expected: Array) -> Array | None:
     return None
 
 
+def equal_values(a: Array, b: Array) -> Array:
+    """Return where two arrays hold the same numbers; NaN counts as equal to NaN."""
+    same = np.asarray(a == b)
+    if a.dtype.kind == "f" and b.dtype.kind == "f":
+        same |= np.isnan(a) & np.isnan(b)
+    return same
+
+
+def gaps(a: Array, b: Array) -> Array:
+    """Return how far numbers are apart (float64): 0 where they are equal, infinite where only one is a number."""
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    gap = np.where(np.isnan(gap), np.inf, gap)
+    return np.where(equal_values(a, b), 0.0, gap)
+
+
 def permutations(array: Array, expected: Array) -> list[tuple[tuple[int, ...], Array]]:
     """Return the ways to bring the axes of an array into the order of the expected value: channels moved, or reversed.
 

@@ -8,7 +8,7 @@ import numpy as np
 from tflite2x.explain.diagnosis.arrays import patterns
 from tflite2x.explain.diagnosis.evidence import SHOWN
 from tflite2x.explain.diagnosis.findings import Example, Finding, Named
-from tflite2x.explain.diagnosis.matching import permutations
+from tflite2x.explain.diagnosis.matching import equal_values, gaps, permutations
 from tflite2x.interpreter.kernel import Array
 
 
@@ -17,7 +17,7 @@ def pattern_finding(
 ) -> Finding:
     """Judge two arrays of one shape by their pattern."""
     found = patterns(expected, mine, zero)
-    size, differing = expected.size, int(np.count_nonzero(expected != mine))
+    size, differing = expected.size, int(np.count_nonzero(~equal_values(expected, mine)))
     complete = [p for p in found if p.explained == size]
     simplest = min((len(p.keys) for p in complete), default=0)
     complete = [p for p in complete if len(p.keys) == simplest]
@@ -28,7 +28,7 @@ def pattern_finding(
     elif found and found[0].fixed - (size - differing - (found[0].explained - found[0].fixed)) >= 0.5 * differing:
         groups, certainty = {found[0].keys: found[0]}, "partial"
     named = tuple(Named(p.keys, (p.title,), (), p.explained, p.fixed) for p in reversed(groups.values()))
-    gap = np.abs(mine.astype(np.float64) - expected.astype(np.float64)).reshape(-1)
+    gap = gaps(expected, mine).reshape(-1)
     order = np.sort(np.argsort(-gap, kind="stable")[: min(SHOWN, differing)])
     examples = tuple(
         Example(
@@ -61,7 +61,7 @@ def shape_finding(
     expected: Array, mine: Array, name: str, index: int | None, where: str, between: tuple[str, ...]
 ) -> Finding:
     """A tensor of another shape: perhaps the axes are in another order."""
-    orders = [p for p, moved in permutations(mine, expected) if np.array_equal(moved, expected)]
+    orders = [p for p, moved in permutations(mine, expected) if bool(equal_values(moved, expected).all())]
     size = mine.size
     named: tuple[Named, ...] = ()
     if orders:

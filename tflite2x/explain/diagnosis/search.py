@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tflite2x.explain.diagnosis.matching import equal_values, gaps
 from tflite2x.explain.diagnosis.mistakes import Mistake, keys
 from tflite2x.explain.diagnosis.recipe import EXACT, SUM_FIELDS, Recipe
 from tflite2x.explain.diagnosis.segment import EVERYWHERE, Guess, Segment
@@ -156,7 +157,9 @@ class Search:
     def _same(self, a: Array, b: Array) -> Array:
         if self._tolerance == 0.0:
             return np.asarray(a == b)
-        return np.asarray(np.abs(a - b) <= self._tolerance + 2e-6 * np.abs(b))
+        with np.errstate(invalid="ignore"):
+            near = np.abs(a - b) <= self._tolerance + 2e-6 * np.abs(b)
+        return np.asarray(np.where(np.isfinite(a) & np.isfinite(b), near, equal_values(a, b)))
 
     def _choose(self) -> Array:
         """Choose the values to compare first: half of them values that differ."""
@@ -183,7 +186,7 @@ class Search:
             return None
         same = self._same(values, self._target)
         fixed, broken = np.count_nonzero(same & ~self._equal), np.count_nonzero(~same & self._equal)
-        distance = float(np.mean(np.minimum(np.abs(values - self._target), 1e6)))
+        distance = float(np.mean(np.minimum(gaps(values, self._target), 1e6)))
         return Explanation(guesses, int(np.count_nonzero(same)), int(fixed), int(broken), distance)
 
     def _measure(self, guesses: tuple[Guess, ...]) -> Explanation | None:

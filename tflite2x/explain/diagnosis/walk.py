@@ -11,7 +11,7 @@ import numpy as np
 
 from tflite2x.explain.diagnosis.evidence import common_names, examples_of, left_over, named_of
 from tflite2x.explain.diagnosis.findings import Diagnosis, Finding
-from tflite2x.explain.diagnosis.matching import fit_shape
+from tflite2x.explain.diagnosis.matching import fit_shape, gaps
 from tflite2x.explain.diagnosis.plain_findings import pattern_finding, shape_finding
 from tflite2x.explain.diagnosis.recipe import EXACT
 from tflite2x.explain.diagnosis.search import Search
@@ -135,7 +135,7 @@ class Walk:
             shape=tuple(value.shape[1:]),
             values=value.size,
             differing=verdict.differing,
-            largest=float(np.max(np.abs(value.astype(np.float64) - segment.expected.astype(np.float64)))),
+            largest=float(gaps(value, segment.expected).max()),
             certainty=verdict.certainty,
             named=named_of(segment, verdict),
             examples=examples_of(segment, search, verdict),
