@@ -337,7 +337,7 @@ def test_fixed_point_tables_approximate_the_functions():
 
 
 @cases
-@given(rngs, st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3), st.tuples(CLIPS, CLIPS))
+@given(rngs, st.integers(1, 5), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.tuples(CLIPS, CLIPS))
 def test_eight_bit_gates(rng, n_input, n_cell, n_output, batch, clips):
     model = tflite2x.Model.new()
     graph = model.main
@@ -373,5 +373,4 @@ def test_eight_bit_gates(rng, n_input, n_cell, n_output, batch, clips):
         for i in range(12)
     )
     graph.set_outputs([y])
-    # Where expf or tanhf of the C library do not round correctly, a result may differ by one.
-    compare(model, [[quantized(rng, (batch, n_input))] for _ in range(3)], flips=0.1)
+    compare(model, [[quantized(rng, (batch, n_input))] for _ in range(3)])

@@ -2,12 +2,17 @@
 """The fully quantized LSTM cell with 8-bit gates (int8x8_8): coupled input gate, layer normalization, projection.
 
 Sources: LiteRT ``lstm.cc`` (PopulateQuantizedLstmParams8x8_8), ``lstm_eval.cc`` (LstmStepInteger8x8_8) and
-``internal/reference/portable_tensor_utils.cc``. Its activations go through the C library's ``expf`` and ``tanhf``, so
-that single results may differ by one where those do not round correctly.
+``internal/reference/portable_tensor_utils.cc``. Its activations go through the C library's ``expf`` and ``tanhf``, and
+the product with 2**15 is truncated. ``expf`` does not matter: of the 65,536 inputs, none has another sigmoid than with
+an exactly rounded exponential. ``tanhf`` does: glibc before 2.41 is off by an ulp or two for 48 inputs of the cell state
+and 12 of the gate in a way that the truncation shows, other libraries elsewhere. So the tables of tanh are
+made with the ``tanhf`` of this machine, which LiteRT calls too, and results equal LiteRT's on the same machine.
 """
 
 from __future__ import annotations
 
+import ctypes
+import functools
 from typing import Any
 
 import numpy as np
@@ -75,7 +80,7 @@ class Integer8Cell:
         projection_scale = f32(p.scale["projection"][0])
         self._projection = Product(
             p.projection, 0, p.projection_bias, f32(float(projection_scale) * 2.0**-15 / float(f32(state.scale[0]))),
-            magnitude=32768,
+            magnitude=32768, wide=True,
         )  # fmt: skip
         self._state_zero = state.z
         self._cell_clip = int(f32(p.cell_clip) * f32(32768)) if 0 < p.cell_clip < 1 else 0
@@ -133,12 +138,24 @@ class Integer8Cell:
 
 
 def _sigmoid(x: Int64) -> Int64:
-    # The C library rounds correctly, NumPy's float32 version does not.
     power = np.exp(-(x * 2.0**-12)).astype(np.float32)
     value = f32(1) / (f32(1) + power)
     return clip16((value * f32(32768)).astype(np.int64))
 
 
 def _tanh(x: Int64, unit: float) -> Int64:
-    value = np.tanh(x * unit).astype(np.float32)
+    return _tanh_table(unit)[x + 32768]
+
+
+@functools.cache
+def _tanh_table(unit: float) -> Int64:
+    """Return tanh of all 65,536 values of int16 times ``unit``, in steps of 2**-15 (PortableApplyTanhFloat)."""
+    exact = np.arange(-32768, 32768) * unit
+    try:
+        tanhf = ctypes.CDLL(None).tanhf
+    except (OSError, AttributeError, TypeError):  # a system that does not offer the C library to its programs
+        value = np.tanh(exact).astype(np.float32)
+    else:
+        tanhf.argtypes, tanhf.restype = (ctypes.c_float,), ctypes.c_float
+        value = np.fromiter(map(tanhf, exact), np.float32, exact.size)
     return clip16((value * f32(32768)).astype(np.int64))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.interpreter.exact_gemm import ExactGemm
-from tflite2x.interpreter.fixedpoint import rounding_divide_by_pot, wrap_int32
+from tflite2x.interpreter.fixedpoint import requantize_int64, rounding_divide_by_pot, wrap_int32
 from tflite2x.interpreter.gemmlowp import inverse_sqrt
 from tflite2x.interpreter.kernel import Array, KernelContext
 from tflite2x.interpreter.recurrent.gemmlowp16 import logistic_table, tanh_table
@@ -93,20 +93,25 @@ class Product:
         bias: [outputs], or None.
         scale: Real multiplier.
         magnitude: Largest magnitude of the rows.
+        wide: LiteRT sums in 64 bits, and so takes the multiplication of 64-bit values with its 16-bit mantissa.
     """
 
     def __init__(
         self, weights: Array, zero: int, bias: Array | None, scale: np.float32,
-        *, magnitude: int = 128,
+        *, magnitude: int = 128, wide: bool = False,
     ) -> None:  # fmt: skip
         self._gemm = ExactGemm(np.ascontiguousarray(weights.T), magnitude)
         folded = -zero * weights.sum(axis=1, dtype=np.int64)
-        self._bias = wrap_int32(folded if bias is None else folded + bias)
+        bias = folded if bias is None else folded + bias
+        self._bias = bias if wide else wrap_int32(bias)
         self._multiplier = quantize_multiplier(float(scale))
+        self._wide = wide
 
     def __call__(self, rows: Array) -> Int64:
         """Multiply [..., inputs] rows."""
         total = self._gemm(rows.astype(self._gemm.dtype)).astype(np.int64)
+        if self._wide:
+            return requantize_int64(total + self._bias, *self._multiplier)
         return requantize(wrap_int32(total + self._bias), *self._multiplier)
 
 
