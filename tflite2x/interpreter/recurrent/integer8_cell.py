@@ -3,10 +3,10 @@
 
 Sources: LiteRT ``lstm.cc`` (PopulateQuantizedLstmParams8x8_8), ``lstm_eval.cc`` (LstmStepInteger8x8_8) and
 ``internal/reference/portable_tensor_utils.cc``. Its activations go through the C library's ``expf`` and ``tanhf``, and
-the product with 2**15 is truncated. ``expf`` does not matter: of the 65,536 inputs, none has another sigmoid than with
-an exactly rounded exponential. ``tanhf`` does: glibc before 2.41 is off by an ulp or two for 48 inputs of the cell state
-and 12 of the gate in a way that the truncation shows, other libraries elsewhere. So the tables of tanh are
-made with the ``tanhf`` of this machine, which LiteRT calls too, and results equal LiteRT's on the same machine.
+the product with 2**15 is truncated. ``expf`` does not matter: none of the 65,536 inputs has another sigmoid than with
+an exactly rounded exponential. ``tanhf`` does: glibc before 2.41 is off by an ulp or two, which shows in 48 truncated
+values of the cell state and 12 of a gate; other libraries are off elsewhere. So the tables of tanh are made with this
+machine's ``tanhf``, which LiteRT calls too, and results equal LiteRT's on the same machine.
 """
 
 from __future__ import annotations
