@@ -26,6 +26,7 @@ from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.float_gemm import CONVOLUTION_LIMIT, float_product
 from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext
+from tflite2x.interpreter.ordered_convolution import MANY_WINDOWS, OrderedConvolution
 from tflite2x.interpreter.tap_convolution import TapConvolution
 from tflite2x.interpreter.windows import Axis, window_axes
 
@@ -62,12 +63,27 @@ class Filters:
         weights = self.weights.astype(np.float32, copy=False)
         if self._tapwise:
             run = self._by_taps(TapConvolution(self._per_tap(weights)))
+        elif self.groups == 1:
+            run = self._in_one_group(weights)
         else:
             matrix = np.ascontiguousarray(self._matrix(weights))
-            product = float_product(matrix, CONVOLUTION_LIMIT) if self.groups == 1 else lambda x: np.matmul(x, matrix)
-            run = self._by_products(product, np.dtype(np.float32), merge=False)
+            run = self._by_products(lambda x: np.matmul(x, matrix), np.dtype(np.float32), merge=False)
         finish = float_finish(self.activation, bias)
         return lambda x: run(x, 0.0, finish, np.dtype(np.float32))
+
+    def _in_one_group(self, weights: Array) -> _Engine:
+        """Return an engine for float weights that chooses how to add up."""
+        matrix = np.ascontiguousarray(self._matrix(weights))
+        whole = self._by_products(float_product(matrix, CONVOLUTION_LIMIT), np.dtype(np.float32), merge=False)
+        if len(matrix) <= CONVOLUTION_LIMIT or math.prod(weights.shape[1:-1]) == 1:
+            return whole
+        wide = self._by_taps(OrderedConvolution(weights))
+
+        def run(x: Array, pad_value: float, finish: Finish, dtype: np.dtype[np.generic]) -> Array:
+            points = math.prod(a.out for a in self._axes(x))
+            return (wide if points >= MANY_WINDOWS else whole)(x, pad_value, finish, dtype)
+
+        return run
 
     def integers(self, q: Quantized, bias: Array | None) -> Apply:
         """Convolve integers with integers, exactly."""
@@ -122,7 +138,7 @@ class Filters:
             return weights.reshape(len(weights), -1).T
         return weights.reshape(self.groups, len(weights) // self.groups, -1).transpose(0, 2, 1)
 
-    def _by_taps(self, taps: TapConvolution) -> _Engine:
+    def _by_taps(self, taps: TapConvolution | OrderedConvolution) -> _Engine:
         def run(x: Array, pad_value: float, finish: Finish, dtype: np.dtype[np.generic]) -> Array:
             axes, out = self._place(x, dtype)
             taps(x, axes, finish, out, pad_value)
@@ -140,6 +156,10 @@ class Filters:
 
     def _place(self, x: Array, dtype: np.dtype[np.generic]) -> tuple[tuple[Axis, ...], Array]:
         """Return the geometry for an input, and the array for the output."""
+        axes = self._axes(x)
+        return axes, np.empty((len(x), *(a.out for a in axes), len(self.weights)), dtype)
+
+    def _axes(self, x: Array) -> tuple[Axis, ...]:
         weights, geometry = self.weights, self.geometry
         if x.shape[-1] != self.groups * weights.shape[-1]:
             raise self.ctx.execution_error(
@@ -148,7 +168,7 @@ class Filters:
         axes = window_axes(geometry.padding, x.shape[1:-1], weights.shape[1:-1], geometry.strides, geometry.dilations)
         if any(a.out < 0 for a in axes):
             raise self.ctx.execution_error(f"the filter does not fit into the input of shape {x.shape}")
-        return axes, np.empty((len(x), *(a.out for a in axes), len(weights)), dtype)
+        return axes
 
 
 _Engine = Callable[[Array, float, Finish, "np.dtype[np.generic]"], Array]

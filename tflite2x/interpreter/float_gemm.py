@@ -14,7 +14,8 @@ are equal bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -25,6 +26,10 @@ CONVOLUTION_LIMIT = 576
 FULLY_CONNECTED_LIMIT = 1
 #: Float32 elements of a block of sums: two of them stay in the second-level cache.
 _BLOCK = 1 << 15
+#: Float32 elements of rows that are turned at a time.
+_TURNED = 1 << 21
+#: NumPy fills buffers with what it broadcasts when whole rows fit into them, and is three times as slow for it.
+_BUFFER = 16
 #: With fewer sums than this, one reduction over all products takes less time than one call per product.
 _FEW = 1 << 9
 
@@ -55,23 +60,33 @@ def product_in_order(rows: Array, matrix: Array) -> Array:
         for total, row in zip(out, flat, strict=True):
             total[:] = np.add.reduce(row[:, None] * wide, axis=0)[:columns]
         return out.reshape(*rows.shape[:-1], columns)
-    step = max(1, _BLOCK // columns)
+    step = max(1, min(_BLOCK // columns, _TURNED // depth))
     for first in range(0, len(flat), step):
         target = out[first : first + step]
         by_depth = np.ascontiguousarray(flat[first : first + step].T)
         # The longer side of the block goes last: short inner loops cost more than the additions.
         if columns >= len(target):
-            _accumulate(by_depth[:, :, None], matrix[:, None, :], target)
+            accumulate(by_depth[:, :, None], matrix[:, None, :], target)
         else:
             total = np.zeros(target.shape[::-1], np.float32)
-            _accumulate(matrix[:, :, None], by_depth[:, None, :], total)
+            accumulate(matrix[:, :, None], by_depth[:, None, :], total)
             target[:] = total.T
     return out.reshape(*rows.shape[:-1], columns)
 
 
-def _accumulate(left: Array, right: Array, total: Array) -> None:
-    """Add the products of ``left[k]`` and ``right[k]`` to ``total``, one k after the other."""
+def accumulate(left: Iterable[Array], right: Iterable[Array], total: Array) -> None:
+    """Add the products of ``left[k]`` and ``right[k]``, which broadcast, to ``total``, one k after the other."""
     products = np.empty_like(total)
-    for a, b in zip(left, right, strict=True):
-        np.multiply(a, b, out=products)
-        np.add(total, products, out=total)
+    with _unbuffered():
+        for a, b in zip(left, right, strict=True):
+            np.multiply(a, b, out=products)
+            np.add(total, products, out=total)
+
+
+@contextlib.contextmanager
+def _unbuffered() -> Iterator[None]:
+    before = np.setbufsize(_BUFFER)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
