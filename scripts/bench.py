@@ -96,19 +96,18 @@ def choose(root: Path, count: int, only: str) -> list[tuple[str, int]]:
 
 
 def clock(function: Callable[[], object], seconds: float, least: int = 3) -> float:
-    """Return the median processor time of a call in seconds, after one call to warm up.
+    """Return the median processor time of a call in seconds, after one call to warm up unless it takes long.
 
     With one thread that is the time of a machine that has nothing else to do.
     """
-    function()
     times: list[float] = []
-    while len(times) < least or sum(times) < seconds:
+    while len(times) < least + 1 or sum(times) < seconds:
         start = time.process_time()
         function()
         times.append(time.process_time() - start)
         if sum(times) > 20 * seconds:
             break
-    return float(np.median(times))
+    return float(np.median(times[1:] or times))
 
 
 def random_inputs(model: tflite2x.Model, rng: np.random.Generator, samples: int | None) -> list[Any]:
@@ -156,7 +155,8 @@ def measure(root: Path, path: str, macs: int, args: argparse.Namespace) -> dict[
     row["ours"] = clock(lambda: engine.run(one), args.seconds)
     many = random_inputs(model, rng, args.batch)
     row["batch"] = clock(lambda: engine.run_batch(many), args.seconds, least=1) / args.batch
-    row["profile"] = {"one": profile(model, one, None), "batch": profile(model, many, args.batch)}
+    few = [value[:8] for value in many]  # the shares of operators are the same, and the largest models take minutes
+    row["profile"] = {"one": profile(model, one, None), "batch": profile(model, few, len(few[0]))}
     columns = "  ".join(f"{1e3 * row[name]:9.3f}" for name in (*RESOLVERS, "ours", "batch"))
     print(f"{macs / 1e6:9.1f}M  {columns}  {path[-70:]}", flush=True)
     return row
@@ -234,17 +234,71 @@ def logistic(count: int) -> dict[str, float]:
 
 
 def memory(root: Path) -> dict[str, Any]:
-    """Compare the memory that one run of the largest model needs on top of the loaded model, in own processes."""
-    entries = [e for e in json.loads((root / "index.json").read_text()) if e["litert_ref"] == "ok"]
-    largest = max(entries, key=lambda e: e["size"])["path"]
-    result: dict[str, Any] = {"path": largest}
+    """Compare the memory of one run: of the whole process for the largest model, and of its tensors against the arena.
+
+    Models that are measured against the arena: the largest, and the largest whose tensors are all in one arena.
+    """
+    entries = [e for e in json.loads((root / "index.json").read_text()) if e["litert_ref"] == "ok" and not e["note"]]
+    paths = [e["path"] for e in sorted(entries, key=lambda e: -e["size"])]
+    result: dict[str, Any] = {"path": paths[0], "arena": []}
     for engine in ("tflite2x", "litert"):
-        command = [sys.executable, __file__, "--memory", engine, str(root / largest)]
+        command = [sys.executable, __file__, "--memory", engine, str(root / paths[0])]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         result[engine] = json.loads(output.splitlines()[-1])
     ours, theirs = result["tflite2x"], result["litert"]
-    print(f"memory on top of imports, {largest[-60:]}: tflite2x {ours:.1f} MB, LiteRT {theirs:.1f} MB")
+    print(f"memory on top of imports, {paths[0][-60:]}: tflite2x {ours:.1f} MB, LiteRT {theirs:.1f} MB")
+    for path in paths:
+        whole, arena = arena_bytes(str(root / path))
+        result["arena"].append({"path": path, "arena": arena, "arrays": array_bytes(str(root / path))})
+        row = result["arena"][-1]
+        beyond = "" if whole else " and tensors of dynamic size or of other subgraphs"
+        print(
+            f"peak of one run, {path[-60:]}: arrays of tflite2x {row['arrays'] / 1e6:.3f} MB, "
+            f"LiteRT's arena {arena / 1e6:.3f} MB{beyond}"
+        )
+        if whole:
+            break
     return result
+
+
+def arena_bytes(path: str) -> tuple[bool, int]:
+    """Return whether all tensors that LiteRT computes lie in one arena, and the bytes from first to last."""
+    from ai_edge_litert import interpreter as module
+
+    model = tflite2x.load(path)
+    engine = module.Interpreter(
+        model_path=path, experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF, num_threads=1
+    )
+    engine.allocate_tensors()
+    spans = []
+    whole = len(model.subgraphs) == 1
+    for tensor in model.main.tensors:
+        if tensor.is_constant or not (tensor.producer or tensor.is_input):
+            continue
+        try:
+            view = engine.tensor(tensor.index)()
+        except ValueError:  # of dynamic size: not there before the run
+            whole = False
+            continue
+        spans.append((view.__array_interface__["data"][0], view.nbytes))
+        del view
+    first, last = min(spans)[0], max(a + n for a, n in spans)
+    return whole and last - first <= 4 * sum(n for _, n in spans), last - first
+
+
+def array_bytes(path: str) -> int:
+    """Return the most bytes that arrays of one run take at a time, once everything is prepared."""
+    import tracemalloc
+
+    model = tflite2x.load(path)
+    inputs, engine = random_inputs(model, np.random.default_rng(0), None), tflite2x.Interpreter(model)
+    engine.run(inputs)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    engine.run(inputs)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak - before
 
 
 def measure_memory(engine: str, path: str) -> float:
