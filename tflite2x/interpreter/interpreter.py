@@ -14,12 +14,12 @@ from tflite2x.errors import ExecutionError, InputError, RaggedOutputError, Tflit
 from tflite2x.interpreter.batching import pick, spread, stack
 from tflite2x.interpreter.inputs import Inputs, arrange, convert
 from tflite2x.interpreter.kernel import Array, Rounding, SampleDependent
-from tflite2x.interpreter.plan import Plan
+from tflite2x.interpreter.plan import Part, Plan
 from tflite2x.interpreter.session import Session
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.sharing import KernelCache
-    from tflite2x.ir import Model, Subgraph, Tensor
+    from tflite2x.ir import Model, Operator, Subgraph, Tensor
 
 T = TypeVar("T")
 
@@ -176,6 +176,41 @@ class Interpreter:
             if isinstance(found, Ragged):
                 return _common(found.parts)
             return {t: spread(a, samples) if batched else spread(a, 1)[0, ...] for t, a in found.items()}
+
+    def run_operators(self, operators: Sequence[Operator], values: Mapping[Tensor, Array]) -> dict[Tensor, Array]:
+        """Run some operators of a subgraph, in their order, on values that are known.
+
+        Args:
+            operators: The operators; they call no subgraphs.
+            values: What the tensors hold that they read and do not compute, with a sample axis; more does no harm.
+                Constants need not be there.
+
+        Returns:
+            The values of all tensors that the operators compute, with a sample axis.
+
+        Raises:
+            InputError: A value is missing.
+            UnsupportedError: Like for ``run``.
+            ExecutionError: Like for ``run``; or a shape differs between samples.
+        """
+        computed = dict.fromkeys(t for op in operators for t in op.outputs)
+        read = dict.fromkeys(t for op in operators for t in op.inputs if t is not None and t not in computed)
+        given = [t for t in read if t in values and not t.is_constant]
+        missing = next((t for t in read if not (t.is_constant or t in values)), None)
+        if missing is not None or not operators:
+            what = "no operators are given" if missing is None else f"no value for tensor {missing.name!r}"
+            raise InputError(what, where=self.model.main.where)
+        plan = Plan(operators[0].subgraph, self._session, Part(tuple(operators), tuple(given), tuple(computed)))
+        arrays = [values[t] for t in given]
+        with self._guard():
+            samples = self._count(arrays)
+            found = self._batch(lambda part: plan.run(self._session, part), arrays, samples)
+            if isinstance(found, Ragged):
+                found = [
+                    _join(parts, f"tensor {t.name!r}")
+                    for t, parts in zip(computed, zip(*found.parts, strict=True), strict=True)
+                ]
+            return {t: spread(a, samples) for t, a in zip(computed, found, strict=True)}
 
     def reset(self) -> None:
         """Forget all state, as if the interpreter were new."""

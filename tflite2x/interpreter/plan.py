@@ -91,6 +91,27 @@ class Step:
         return outputs
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """Some operators of a subgraph.
+
+    Attributes:
+        operators: The operators, in their order.
+        inputs: Tensors whose values are given.
+        outputs: Tensors to compute.
+    """
+
+    operators: tuple[Operator, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All tensors that take part."""
+        inside = (t for op in self.operators for t in (*op.inputs, *op.outputs) if t is not None)
+        return tuple(dict.fromkeys((*self.inputs, *inside, *self.outputs)))
+
+
 class Plan:
     """A subgraph, ready to run any number of times with any number of samples.
 
@@ -100,6 +121,7 @@ class Plan:
     Args:
         subgraph: What to run. The plan does not notice later edits.
         session: State and rounding contract.
+        part: Some of its operators only; None for all of them.
 
     Attributes:
         subgraph: The subgraph.
@@ -117,14 +139,15 @@ class Plan:
         ExecutionError: An operator reads a tensor that nothing computes.
     """
 
-    def __init__(self, subgraph: Subgraph, session: Session) -> None:
+    def __init__(self, subgraph: Subgraph, session: Session, part: Part | None = None) -> None:
+        what: Subgraph | Part = subgraph if part is None else part
         self.subgraph = subgraph
-        self.tensors: tuple[Tensor, ...] = tuple(subgraph.tensors)
+        self.tensors: tuple[Tensor, ...] = what.tensors
         slots = {tensor: slot for slot, tensor in enumerate(self.tensors)}
-        self.inputs = [slots[tensor] for tensor in subgraph.inputs]
-        self.outputs = [slots[tensor] for tensor in subgraph.outputs]
+        self.inputs = [slots[tensor] for tensor in what.inputs]
+        self.outputs = [slots[tensor] for tensor in what.outputs]
         self.folded: list[int] = []
-        self.calls_subgraphs = any(op.calls for op in subgraph.operators)
+        self.calls_subgraphs = any(op.calls for op in what.operators)
         self.stateless = True
         self.largest = 0
         self._template: list[Array | None] = [None] * len(self.tensors)
@@ -147,7 +170,7 @@ class Plan:
 
         # What the caller gives wins over what the file says.
         known = set(self.inputs)
-        for op in subgraph.operators:
+        for op in what.operators:
             self._add(op, slots, spec, known, specs, session)
         for slot in self.outputs:
             spec(self.tensors[slot])
