@@ -56,6 +56,10 @@ def _hybrid(op: Operator, weights: int = 1) -> bool:
     return kind(op, 0) == "FLOAT32" and kind(op, weights) == "INT8" and kind(op, 0, output=True) == "FLOAT32"
 
 
+def _int8_weights(op: Operator) -> bool:
+    return kind(op, 1) == "INT8" and kind(op, 0, output=True) == "FLOAT32"
+
+
 def _types(op: Operator, first: str, second: str) -> bool:
     return kind(op, 0) == first and kind(op, 1) == second
 
@@ -268,6 +272,90 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ((2, _reads(0, "INT8")),),
     ),
     "LESS": _int8_or_int16(),
+    "EMBEDDING_LOOKUP": ((4, lambda op: kind(op, 1) == "INT4" or _per_channel(op, 1)), (5, _reads(1, "INT2"))),
+    "FAKE_QUANT": ((2, lambda op: bool(_option(op, "narrow_range"))),),
+    "SIGN": ((2, _reads(0, "INT32")),),
+    "SPARSE_TO_DENSE": ((3, _reads(2, "INT8", "UINT8")), (2, _reads(2, "INT64"))),
+    "UNPACK": (
+        (6, _reads(0, *_FLOAT8)),
+        (2, _reads(0, "INT8", "UINT8")),
+        (3, _reads(0, "BOOL")),
+        (4, _reads(0, "INT16")),
+        (5, _reads(0, "FLOAT16", "BFLOAT16")),
+    ),
+    "FLOOR_DIV": ((3, _reads(0, "INT16", "INT8")), (2, _reads(0, "FLOAT32"))),
+    "FLOOR_MOD": ((2, _reads(0, "INT16", "INT8")),),
+    "ABS": (
+        (5, _reads(0, "INT32")),
+        (3, lambda op: kind(op, 0) == "INT16" and _quantized(op)),
+        (4, _reads(0, "INT16")),
+        (2, _reads(0, "INT8", "UINT8")),
+    ),
+    "REVERSE_V2": ((4, _reads(0, *_FLOAT8)), (3, _reads(0, "INT8")), (2, _reads(0, "BOOL"))),
+    "TILE": ((3, _reads(0, "INT8")), (2, _reads(0, "STRING"))),
+    "SQUEEZE": ((2, _reads(0, "STRING")),),
+    "GATHER_ND": (
+        (6, _reads(0, *_FLOAT8)),
+        (5, _reads(0, "BOOL")),
+        (4, _reads(1, "INT16")),
+        (3, _reads(0, "INT16")),
+        (2, _reads(0, "STRING")),
+    ),
+    "FILL": (
+        (5, _reads(1, *_FLOAT8)),
+        (4, _reads(1, "FLOAT16")),
+        (3, _reads(1, "INT8", "INT16")),
+        (2, _reads(1, "BOOL", "STRING")),
+    ),
+    "EQUAL": ((5, _reads(0, "INT16")), (3, _reads(0, "STRING")), (2, _reads(0, "INT8"))),
+    "NOT_EQUAL": ((4, _reads(0, "INT16")), (3, _reads(0, "STRING")), (2, _reads(0, "INT8"))),
+    "RANGE": ((2, _reads(0, "INT64")),),
+    **dict.fromkeys(
+        (
+            "RNN",
+            "UNIDIRECTIONAL_SEQUENCE_RNN",
+            "BIDIRECTIONAL_SEQUENCE_RNN",
+            "BIDIRECTIONAL_SEQUENCE_LSTM",
+        ),
+        (
+            (3, lambda op: _int8_weights(op) and bool(_option(op, _ASYMMETRIC))),
+            (2, lambda op: _int8_weights(op)),
+        ),
+    ),
+    "SELECT": (
+        (4, _reads(0, "UINT32")),
+        (3, lambda op: 5 in (_rank(op), _rank(op, 1), _rank(op, 2))),
+        (2, _reads(0, "INT8")),
+    ),
+    "SELECT_V2": ((2, _reads(0, "UINT32")),),
+    "SPLIT_V": ((3, _reads(0, *_FLOAT8)), (2, _reads(0, "INT8"))),
+    "TOPK_V2": (
+        (3, lambda op: "INT16" in (kind(op, 0), kind(op, 1), kind(op, 1, output=True))),
+        (2, _reads(0, "INT8")),
+    ),
+    "DYNAMIC_UPDATE_SLICE": (
+        (6, _reads(0, "BFLOAT16")),
+        (5, _reads(0, "INT4")),
+        (4, _reads(0, "INT16")),
+        (3, _reads(0, "FLOAT16")),
+        (2, _reads(2, "INT64")),
+    ),
+    # Its first version had another operator code, and is gone.
+    "BROADCAST_TO": ((4, _reads(0, *_FLOAT8)), (3, _reads(0, "INT8", "INT16")), (2, lambda op: True)),
+    "CAST": (
+        (9, _either(*_FLOAT8)),
+        (8, _either("INT2", "UINT4")),
+        (7, _either("BFLOAT16")),
+        (6, lambda op: kind(op, 0) == "INT4" and kind(op, 0, output=True) == "FLOAT32"),
+        (5, _either("FLOAT64", "FLOAT16")),
+        (4, _either("UINT16")),
+        (3, _either("INT8")),
+        (2, _either("UINT32")),
+    ),
+    "WHERE": ((2, lambda op: kind(op, 0) != "BOOL"),),
+    "GELU": ((3, _reads(0, "FLOAT16")), (2, _reads(0, "INT8", "UINT8"))),
+    **dict.fromkeys(("SIN", "COS"), ((2, _reads(0, "FLOAT16")),)),
+    **dict.fromkeys(("EXP", "LOG", "REDUCE_PROD", "SQRT"), ((2, _reads(0, "INT8", "INT16")),)),
     "L2_NORMALIZATION": ((2, lambda op: kind(op, 0, output=True) == "INT8"),),
     **dict.fromkeys(("RESHAPE", "EXPAND_DIMS", "FLOOR", "ELU", "HARD_SWISH", "PRELU", "SHAPE", "NEG"), ()),
 }

@@ -15,6 +15,7 @@ from tests.passes.test_cleanup import stateful
 from tflite2x import Pipeline, Verify
 from tflite2x.errors import PassError, PipelineError
 from tflite2x.ir import Model
+from tflite2x.passes._versions import smallest_version
 from tflite2x.schema.tables import FullyConnectedOptions, ReshapeOptions
 
 
@@ -134,3 +135,39 @@ def test_versions_that_features_need() -> None:
     result = Pipeline.parse("lower-op-versions").run(model)
     assert result.left_alone()[0][2] == "version 2; what UNIQUE needs is not known"
     assert names(model) == ["UNIQUE"]
+
+
+@pytest.mark.parametrize(
+    ("opcode", "types", "version"),
+    [
+        ("TILE", ("int8", "int32", "int8"), 3),
+        ("TILE", ("float32", "int32", "float32"), 1),
+        ("EXP", ("int8", "int8"), 2),
+        ("LOG", ("float32", "float32"), 1),
+        ("GELU", ("float32", "float32"), 1),
+        ("EQUAL", ("int16", "int16", "bool"), 5),
+        ("NOT_EQUAL", ("int16", "int16", "bool"), 4),
+        ("BROADCAST_TO", ("float32", "int32", "float32"), 2),
+        ("BROADCAST_TO", ("int8", "int32", "int8"), 3),
+        ("CAST", ("int8", "float32"), 3),
+        ("CAST", ("float32", "float16"), 5),
+        ("CAST", ("int32", "float32"), 1),
+        ("WHERE", ("bool", "int64"), 1),
+        ("WHERE", ("float32", "int64"), 2),
+        ("FLOOR_DIV", ("float32", "float32", "float32"), 2),
+        ("FLOOR_DIV", ("int32", "int32", "int32"), 1),
+        ("ABS", ("int32", "int32"), 5),
+        ("ABS", ("int16", "int16"), 4),
+        ("FILL", ("int32", "bool", "bool"), 2),
+        ("GATHER_ND", ("float32", "int16", "float32"), 4),
+        ("TOPK_V2", ("float32", "int16", "float32"), 3),
+        ("RNN", ("float32", "int8", "float32"), 2),
+        ("UNPACK", ("uint8", "uint8"), 2),
+        ("REVERSE_V2", ("bool", "int32", "bool"), 2),
+    ],
+)
+def test_the_versions_of_the_converter(opcode: str, types: tuple[str, ...], version: int) -> None:
+    model = Model.new()
+    *inputs, output = (model.main.add_tensor(f"t{i}", (2, 2), name) for i, name in enumerate(types))
+    op = model.main.add_operator(opcode, inputs, [output], version=9)
+    assert smallest_version(op) == version
