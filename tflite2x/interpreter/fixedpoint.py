@@ -19,6 +19,7 @@ Formulas: LiteRT ``internal/common.cc``, ``internal/quantization_util.cc`` and `
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,8 +136,9 @@ def saturating_rounding_doubling_high_mul(a: ArrayLike, b: ArrayLike, bits: int 
 
 def rounding_divide_by_pot(x: ArrayLike, exponent: ArrayLike) -> Int64:
     """Return ``x / 2**exponent``, rounded half away from zero (gemmlowp's RoundingDivideByPOT)."""
-    value, e = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
-    mask = (np.int64(1) << e) - 1
+    value = np.asarray(x, np.int64)
+    e = exponent if isinstance(exponent, int) else np.asarray(exponent, np.int64)
+    mask = (1 << e) - 1
     threshold = (mask >> 1) + (value < 0)
     return np.asarray((value >> e) + ((value & mask) > threshold), np.int64)
 
@@ -145,8 +147,10 @@ def saturating_left_shift(x: ArrayLike, exponent: ArrayLike, bits: int = 32) -> 
     """Return ``x * 2**exponent``, saturated to ``bits`` bits (gemmlowp's SaturatingRoundingMultiplyByPOT, left)."""
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     # A shift by 31 already saturates every value but zero, and keeps the product within 63 bits.
-    shifted: Int64 = np.asarray(x, np.int64) << np.minimum(np.asarray(exponent, np.int64), 31)
-    return np.clip(shifted, low, high)
+    most = min(exponent, 31) if isinstance(exponent, int) else np.minimum(np.asarray(exponent, np.int64), 31)
+    shifted: Int64 = np.asarray(x, np.int64) << most
+    # Two calls take half the time of np.clip on short arrays.
+    return np.asarray(np.minimum(np.maximum(shifted, low), high))
 
 
 def wrap_int32(x: ArrayLike) -> Int64:
@@ -156,8 +160,14 @@ def wrap_int32(x: ArrayLike) -> Int64:
 
 def saturate(x: Array, dtype: Any) -> Array:
     """Clamp integers to the range of an integer type and cast."""
+    low, high = _limits(np.dtype(dtype))
+    return np.asarray(np.minimum(np.maximum(x, low), high).astype(dtype))
+
+
+@functools.cache
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     info = np.iinfo(dtype)
-    return np.clip(x, info.min, info.max).astype(dtype)
+    return int(info.min), int(info.max)
 
 
 def round_half_away(x: ArrayLike) -> Any:
