@@ -9,7 +9,19 @@ from collections.abc import Sequence
 from tflite2x.export.c_helpers import HELPERS, NEEDS
 from tflite2x.export.c_kernels import KERNELS
 from tflite2x.export.slots import assign
-from tflite2x.export.writing import Source, about, describe, float32_text, rows_of_numbers, step_comment, variant
+from tflite2x.export.writing import (
+    Source,
+    about,
+    allowance,
+    describe,
+    float32_text,
+    rows_of_numbers,
+    step_comment,
+    subject,
+    tolerance,
+    unread,
+    variant,
+)
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.helpers import helper_texts
 from tflite2x.program.numpy_code import one_line
@@ -17,6 +29,17 @@ from tflite2x.program.steps import Step
 
 #: C99 has names for them in math.h only, which this code does without.
 _NOT_FINITE = {"inf": "(1.0f / 0.0f)", "-inf": "(-1.0f / 0.0f)", "nan": "(0.0f / 0.0f)"}
+
+_FLOAT_NOTE = [
+    "", "Compile without contraction (-ffp-contract=off, or -std=c99 with gcc), and never with -ffast-math:",
+    "a compiler that fuses or reorders float32 operations changes results.",
+]  # fmt: skip
+_FLOAT_GUARD = """#include <float.h>
+
+#if defined(__FAST_MATH__) || (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16)
+#error "float32 operations must be rounded to float32, one by one: see above (and -msse2 -mfpmath=sse on old x86)"
+#endif
+"""
 _TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t"}
 
 
@@ -44,12 +67,14 @@ def numbers(const: Const) -> str:
     """Return the elements of an array as C constants."""
     flat = const.data.reshape(-1)
     if const.dtype == "float32":
-        return rows_of_numbers(
-            f"{float32_text(v)}f" if math.isfinite(v) else _NOT_FINITE[str(v)] for v in flat.tolist()
-        )
+        return rows_of_numbers(map(_float, flat.tolist()))
     if const.dtype == "bool":
         flat = flat.astype("uint8")
     return rows_of_numbers([integer(v, const.dtype) for v in flat.tolist()])
+
+
+def _float(value: float) -> str:
+    return f"{float32_text(value)}f" if math.isfinite(value) else _NOT_FINITE[str(value)]
 
 
 def integer(value: int, dtype: str = "int32") -> str:
@@ -87,7 +112,7 @@ def _call(step: Step, index: int, names: dict[Value | Const, str], prefix: str) 
         if isinstance(value, Const):
             fields.append(f".{field} = {prefix}{value.name}")
         elif isinstance(value, float):
-            text = float(value).hex() if step.kind == "dequantize_float" else f"{float32_text(value)}f"
+            text = float(value).hex() if step.kind == "dequantize_float" else _float(value)
             fields.append(f".{field} = {text}")
         else:
             fields.append(f".{field} = {integer(value)}")
@@ -133,7 +158,7 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
 
 def _header(program: Program, source: Source) -> str:
     guard = f"{program.name.upper()}_H"
-    lines = about(program, source, f"{program.name}: an integer reference implementation of a neural network.")
+    lines = about(program, source, subject(program))
     inputs = [f"{v.name}: {describe(v)}" for v in program.inputs]
     outputs = [f"output_{i}: {v.name}, {describe(v)}" for i, v in enumerate(program.outputs)]
     return (
@@ -193,16 +218,17 @@ def _code(program: Program, source: Source) -> str:
     helpers = {h for s in kinds.values() for h in KERNELS[s.function][1]}
     parts = [
         comment([
-            *about(program, source, f"{program.name}: an integer reference implementation of a neural network."), "",
+            *about(program, source, subject(program)), "",
             "Right shifts of negative numbers must be arithmetic, and conversions to int32_t must wrap, as with",
-            "every common compiler.",
+            "every common compiler.", *(_FLOAT_NOTE if program.arithmetic == "float" else []),
         ]),
         f'#include "{program.name}.h"\n#include "{program.name}_data.h"\n',
+        _FLOAT_GUARD if program.arithmetic == "float" else "",
         "".join(helper_texts(helpers, HELPERS, NEEDS)),
         *(_params(s) + _function(s) for s in kinds.values()),
         "\n".join(f"static {c_type(s.dtype)} {s.name}[{s.size}];" for s in slots) + "\n" if slots else "",
         _states(program, names) if program.states else "",
-        signature(program) + "\n{\n"
+        signature(program) + "\n{\n" + "".join(f"    (void){name};\n" for name in unread(program))
         + (f"    if (!ready) {{\n        {prefix}reset();\n    }}\n" if program.states else ""),
         "\n".join(_call(s, i, names, prefix) for i, s in enumerate(program.steps)),
         "".join(
@@ -232,8 +258,12 @@ def _check(program: Program, source: Source) -> str:
     arguments = ", ".join(f"{kind}_{i}" for kind, i, _ in values)
     reads = [f"input_{i}" for i in range(len(program.inputs))] + [f"expected_{i}" for i in range(len(program.outputs))]
     first, *rest = reads
+    part = tolerance(program)
     compare = " || ".join(
-        f"memcmp(output_{i}, expected_{i}, sizeof output_{i}) != 0" for i in range(len(program.outputs))
+        f"differs(output_{i}, expected_{i}, {v.size}, {part!r})"
+        if part is not None and v.dtype == "float32"
+        else f"memcmp(output_{i}, expected_{i}, sizeof output_{i}) != 0"
+        for i, v in enumerate(program.outputs)
     )
     later = "".join(
         f"        if (fread({r}, sizeof {r}, 1, file) != 1) {{\n"
@@ -242,7 +272,7 @@ def _check(program: Program, source: Source) -> str:
         for r in rest
     )
     head = comment([
-        *about(program, source, "Runs the network on test vectors and compares every output byte."), "",
+        *about(program, source, f"Runs the network on test vectors and compares {allowance(program)}."), "",
         "The file holds, for each vector, all inputs and then all outputs, as little-endian numbers without gaps.",
     ])  # fmt: skip
     return f"""{head}#include "{program.name}.h"
@@ -250,7 +280,7 @@ def _check(program: Program, source: Source) -> str:
 #include <stdio.h>
 #include <string.h>
 
-{buffers}
+{_DIFFERS if "differs(" in compare else ""}{buffers}
 int main(int argc, char **argv)
 {{
     const char *path = argc > 1 ? argv[1] : "vectors.bin";
@@ -274,9 +304,30 @@ int main(int argc, char **argv)
 """
 
 
+_DIFFERS = """/* Whether any number is further away than a part of the largest magnitude; NaN must be NaN. */
+static int differs(const float *a, const float *b, long size, double part)
+{
+    double largest = 0.0;
+    for (long i = 0; i < size; i++) {
+        const double magnitude = b[i] < 0.0f ? -b[i] : b[i];
+        largest = magnitude > largest && magnitude <= 3.5e38 ? magnitude : largest;
+    }
+    for (long i = 0; i < size; i++) {
+        const double distance = (double)a[i] - b[i];
+        const int near = distance <= part * largest && -distance <= part * largest;
+        if (!near && a[i] != b[i] && (a[i] == a[i] || b[i] == b[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+"""
+
+
 def _makefile(name: str) -> str:
     return (
-        "CFLAGS ?= -std=c99 -O2 -Wall -Wextra -Wpedantic\n\n"
+        "CFLAGS ?= -std=c99 -O2 -ffp-contract=off -Wall -Wextra -Wpedantic\n\n"
         f"{name}_check: {name}_check.c {name}.c {name}_data.c {name}.h {name}_data.h\n"
         f"\t$(CC) $(CFLAGS) -o $@ {name}_check.c {name}.c {name}_data.c\n\n"
         f"check: {name}_check\n\t./{name}_check vectors.bin\n\n.PHONY: check\n"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from tflite2x.export import c_float_helpers
+
 HELPERS: dict[str, str] = {
     "clamp": """
 static int32_t clamp(int32_t x, int32_t low, int32_t high)
@@ -76,9 +78,11 @@ static int32_t one_over_one_plus_x(int32_t a)
     return saturating_double(x, 1);
 }
 """,
+    **c_float_helpers.HELPERS,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "requantize": ("high_mul", "rounding_divide"),
     "one_over_one_plus_x": ("high_mul", "saturating_double"),
+    **c_float_helpers.NEEDS,
 }

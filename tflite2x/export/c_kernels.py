@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The functions of generated C code, as text.
 
-``$S`` stands for the suffix of the function's name, ``$X`` and ``$Y`` for the types of input and output. Every function
-gets its parameters as a constant structure whose members are the fields of the step (:mod:`tflite2x.program.steps`).
+``$F`` stands for the function's name, ``$X``, ``$X2``, ``$W`` and ``$Y`` for the types of inputs, weights and output.
+Every function gets its parameters as a constant structure whose members are the fields of the step
+(:mod:`tflite2x.program.steps`).
 """
 
 from __future__ import annotations
+
+from tflite2x.export import c_float_kernels
+from tflite2x.export.c_loops import DEPTHWISE_TAPS, ELEMENTWISE, POOL, REDUCE, TAPS
 
 _FINISH = {
     "": ("int32_t", "requantize(acc, p->mantissa[o], p->shift[o])"),
@@ -28,127 +32,27 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 }
 """
 
-_CONV_2D = """
-static void $F(const $X *x, $Y *y, const $F_params *p)
-{
-    const int32_t ins = p->in_c / p->groups, outs = p->out_c / p->groups;
-    for (int32_t b = 0; b < p->batch; b++) {
-        for (int32_t row = 0; row < p->out_h; row++) {
-            for (int32_t column = 0; column < p->out_w; column++) {
-                for (int32_t o = 0; o < p->out_c; o++) {
-                    $A acc = p->bias[o];
-                    for (int32_t i = 0; i < p->kernel_h; i++) {
-                        const int32_t in_row = row * p->stride_h - p->pad_top + i * p->dilation_h;
-                        for (int32_t j = 0; j < p->kernel_w; j++) {
-                            const int32_t in_column = column * p->stride_w - p->pad_left + j * p->dilation_w;
-                            if (in_row < 0 || in_row >= p->in_h || in_column < 0 || in_column >= p->in_w) {
-                                continue; /* outside of the input nothing is added */
-                            }
-                            const $X *pixel = x + ((b * p->in_h + in_row) * p->in_w + in_column) * p->in_c
-                                              + o / outs * ins;
-                            const $W *w = p->weights + ((o * p->kernel_h + i) * p->kernel_w + j) * ins;
-                            for (int32_t c = 0; c < ins; c++) {
-                                acc += (pixel[c] - p->x_zero) * (w[c] - p->w_zero);
-                            }
-                        }
-                    }
-                    *y++ = ($Y)clamp($R + p->y_zero, p->low, p->high);
-                }
-            }
-        }
-    }
-}
-"""
-
-_DEPTHWISE = """
-static void $F(const $X *x, $Y *y, const $F_params *p)
-{
-    const int32_t outs = p->out_c / p->in_c;
-    for (int32_t b = 0; b < p->batch; b++) {
-        for (int32_t row = 0; row < p->out_h; row++) {
-            for (int32_t column = 0; column < p->out_w; column++) {
-                for (int32_t o = 0; o < p->out_c; o++) {
-                    $A acc = p->bias[o];
-                    for (int32_t i = 0; i < p->kernel_h; i++) {
-                        const int32_t in_row = row * p->stride_h - p->pad_top + i * p->dilation_h;
-                        for (int32_t j = 0; j < p->kernel_w; j++) {
-                            const int32_t in_column = column * p->stride_w - p->pad_left + j * p->dilation_w;
-                            if (in_row < 0 || in_row >= p->in_h || in_column < 0 || in_column >= p->in_w) {
-                                continue; /* outside of the input nothing is added */
-                            }
-                            acc += (x[((b * p->in_h + in_row) * p->in_w + in_column) * p->in_c + o / outs] - p->x_zero)
-                                   * (p->weights[(i * p->kernel_w + j) * p->out_c + o] - p->w_zero);
-                        }
-                    }
-                    *y++ = ($Y)clamp($R + p->y_zero, p->low, p->high);
-                }
-            }
-        }
-    }
-}
-"""
-
-_POOL = """
-static void $F(const $X *x, $Y *y, const $F_params *p)
-{
-    for (int32_t b = 0; b < p->batch; b++) {
-        for (int32_t row = 0; row < p->out_h; row++) {
-            for (int32_t column = 0; column < p->out_w; column++) {
-                for (int32_t c = 0; c < p->channels; c++) {
-                    $BEGIN
-                    for (int32_t i = 0; i < p->kernel_h; i++) {
-                        const int32_t in_row = row * p->stride_h - p->pad_top + i;
-                        for (int32_t j = 0; j < p->kernel_w; j++) {
-                            const int32_t in_column = column * p->stride_w - p->pad_left + j;
-                            if (in_row < 0 || in_row >= p->in_h || in_column < 0 || in_column >= p->in_w) {
-                                continue; /* what lies outside does not count */
-                            }
-                            const int32_t v = x[((b * p->in_h + in_row) * p->in_w + in_column) * p->channels + c];
-                            $EACH
-                        }
-                    }
-                    $END
-                    *y++ = ($Y)clamp(acc, p->low, p->high);
-                }
-            }
-        }
-    }
-}
-"""
+_START = "$A acc = p->bias[o];"
+_STORE = "*y++ = ($Y)clamp($R + p->y_zero, p->low, p->high);"
+_CONV_2D = (
+    TAPS.replace("$BEGIN", _START)
+    .replace("$EACH", "acc += (pixel[c] - p->x_zero) * (w[c] - p->w_zero);")
+    .replace("$END", _STORE)
+)
+_DEPTHWISE = (
+    DEPTHWISE_TAPS.replace("$BEGIN", _START)
+    .replace("$EACH", "acc += (value - p->x_zero) * (weight - p->w_zero);")
+    .replace("$END", _STORE)
+)
 
 
 def _pool(begin: str, each: str, end: str) -> str:
-    return _POOL.replace("$BEGIN", begin).replace("$EACH", each).replace("                    $END\n", end)
+    text = POOL.replace("$VALUE", "int32_t").replace("$BEGIN", begin).replace("$EACH", each)
+    return text.replace("$END", f"($Y)clamp({end}, p->low, p->high)")
 
 
-_ELEMENTWISE = """
-static void $F(const $X *a, const $X2 *b, $Y *y, const $F_params *p)
-{
-    int32_t at[8] = {0}, i = 0, j = 0;
-    for (;;) {
-        const int32_t n = p->count[p->rank - 1];
-        const int32_t a_step = p->a_stride[p->rank - 1], b_step = p->b_stride[p->rank - 1];
-        for (int32_t k = 0; k < n; k++) {
-            const int32_t left = a[i + k * a_step], right = b[j + k * b_step];
-            $EACH
-        }
-        int32_t d = p->rank - 2; /* the next place of the outer loops */
-        for (; d >= 0; d--) {
-            i += p->a_stride[d];
-            j += p->b_stride[d];
-            if (++at[d] < p->count[d]) {
-                break;
-            }
-            i -= at[d] * p->a_stride[d];
-            j -= at[d] * p->b_stride[d];
-            at[d] = 0;
-        }
-        if (d < 0) {
-            return;
-        }
-    }
-}
-"""
+_ELEMENTWISE = ELEMENTWISE.replace("$VALUE", "int32_t")
+
 
 _ADD = """const int32_t l = requantize((left - p->a_zero) * (1 << p->left_shift), p->a_mantissa, p->a_shift);
             const int32_t r = requantize((right - p->b_zero) * (1 << p->left_shift), p->b_mantissa, p->b_shift);
@@ -198,13 +102,13 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 }
 """, ("round_shift",)),
     "max_pool_2d": (
-        _pool("int32_t acc = INT32_MIN;", "acc = v > acc ? v : acc;", ""), ("clamp",),
+        _pool("int32_t acc = INT32_MIN;", "acc = v > acc ? v : acc;", "acc"), ("clamp",),
     ),
     "average_pool_2d": (
         _pool(
             "int32_t acc = 0, count = 0;",
             "acc += v;\n                            count++;",
-            "                    acc = (acc > 0 ? acc + count / 2 : acc - count / 2) / count;\n",
+            "(acc > 0 ? acc + count / 2 : acc - count / 2) / count",
         ),
         ("clamp",),
     ),
@@ -231,7 +135,7 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 }
 """, ()),
     "quantize_float": ("""
-/* The model's float interface: the only arithmetic that is not on integers. */
+/* Between float32 and integers. */
 static void $F(const $X *x, $Y *y, const $F_params *p)
 {
     for (int32_t i = 0; i < p->size; i++) {
@@ -247,7 +151,7 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 }
 """, ("clamp",)),
     "dequantize_float": ("""
-/* The model's float interface: the only arithmetic that is not on integers. */
+/* Between float32 and integers. */
 static void $F(const $X *x, $Y *y, const $F_params *p)
 {
     for (int32_t i = 0; i < p->size; i++) {
@@ -281,34 +185,12 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
     }
 }
 """, ("clamp", "rounding_divide", "high_mul", "one_over_one_plus_x")),
-    "mean": ("""
-static void $F(const $X *x, $Y *y, const $F_params *p)
-{
-    const int32_t *counts = p->kept, *strides = p->kept + p->kept_rank;
-    const int32_t *inner_counts = p->reduced, *inner_strides = p->reduced + p->reduced_rank;
-    int32_t outer = 1, inner = 1;
-    for (int32_t d = 0; d < p->kept_rank; d++) {
-        outer *= counts[d];
-    }
-    for (int32_t d = 0; d < p->reduced_rank; d++) {
-        inner *= inner_counts[d];
-    }
-    for (int32_t i = 0; i < outer; i++) {
-        int32_t start = 0, acc = -p->elements * p->x_zero;
-        for (int32_t d = p->kept_rank - 1, rest = i; d >= 0; rest /= counts[d], d--) {
-            start += rest % counts[d] * strides[d];
-        }
-        for (int32_t j = 0; j < inner; j++) {
-            int32_t at = start;
-            for (int32_t d = p->reduced_rank - 1, rest = j; d >= 0; rest /= inner_counts[d], d--) {
-                at += rest % inner_counts[d] * inner_strides[d];
-            }
-            acc += x[at];
-        }
-        y[i] = ($Y)clamp(requantize(acc, p->mantissa, p->shift) + p->y_zero, p->low, p->high);
-    }
-}
-""", ("clamp", "requantize")),
+    "mean": (
+        REDUCE.replace("$BEGIN", "int32_t acc = -p->elements * p->x_zero;").replace("$EACH", "acc += x[at];").replace(
+            "$END", "($Y)clamp(requantize(acc, p->mantissa, p->shift) + p->y_zero, p->low, p->high)"
+        ),
+        ("clamp", "requantize"),
+    ),
     "arg_max": ("""
 static void $F(const $X *x, $Y *y, const $F_params *p)
 {
@@ -409,4 +291,5 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
     }
 }
 """, ()),
+    **c_float_kernels.KERNELS,
 }  # fmt: skip

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tflite2x.export.writing import Source, about, describe, step_comment
+from tflite2x.export.writing import Source, about, allowance, describe, step_comment, subject, tolerance
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import function_code, module_code, one_line, values_of
 from tflite2x.program.steps import Step
@@ -36,12 +36,12 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
             '    """',
             *([f"    global {states}"] if states else []),
             *shapes,
-            *calls,
+            *(_quiet(calls) if program.arithmetic == "float" else calls),
             f"    return [{results}]",
             "",
         ]
     )
-    lines = about(program, source, f"{program.name}: an integer reference implementation of a neural network.")
+    lines = about(program, source, subject(program))
     lines += ["", "Needs NumPy only. `python FILE [vectors.bin]` checks it against its test vectors."]
     head = '"""' + "\n".join(one_line(line) for line in lines) + '\n"""\n'
     parts = [*functions, *([_reset(program, states)] if states else []), run, _check(program)]
@@ -50,6 +50,10 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
     constants = [c for c in program.constants if c in used_names]
     text = module_code(head, constants, helpers, body)
     return {f"{program.name}.py": text.encode()}
+
+
+def _quiet(calls: list[str]) -> list[str]:
+    return ['    with np.errstate(all="ignore"):  # infinities and NaN need no warning', *("    " + c for c in calls)]
 
 
 def _reset(program: Program, states: str) -> str:
@@ -84,15 +88,22 @@ def _check(program: Program) -> str:
     fields += [(f"output_{i}", v) for i, v in enumerate(program.outputs)]
     kinds = ", ".join(f'("{n}", "{_little(v.dtype)}", {tuple(v.shape)})' for n, v in fields)
     inputs = ", ".join(f'vector["input_{i}"]' for i in range(len(program.inputs)))
-    return f'''def main(path="vectors.bin"):
-    """Compare with test vectors: per vector all inputs, then all outputs, little-endian, without gaps."""
+    part = tolerance(program)
+    wrong, helper = "r.tobytes() != e.tobytes()", ""
+    if part is not None:
+        wrong, helper = "differs(r, e)", _DIFFERS.format(part=part)
+    return f'''{helper}def main(path="vectors.bin"):
+    """Compare {allowance(program)} with test vectors.
+
+    They hold, per vector, all inputs, then all outputs, little-endian, without gaps.
+    """
     layout = np.dtype([{kinds}])
     vectors = np.fromfile(path, layout)
     different = 0
     for vector in vectors:
         results = run({inputs})
         expected = [vector[f"output_{{i}}"] for i in range(len(results))]
-        different += any(r.tobytes() != e.tobytes() for r, e in zip(results, expected))
+        different += any({wrong} for r, e in zip(results, expected))
     print(f"{{len(vectors)}} test vectors, {{different}} differ")
     return int(different > 0 or len(vectors) == 0)
 
@@ -101,6 +112,19 @@ if __name__ == "__main__":
     import sys
 
     sys.exit(main(*sys.argv[1:]))
+'''
+
+
+_DIFFERS = '''def differs(result, expected, part={part!r}):
+    """Whether any number is further away than a part of the largest magnitude; NaN must be NaN."""
+    if result.dtype != np.float32:
+        return result.tobytes() != expected.tobytes()
+    largest = np.abs(expected[np.isfinite(expected)]).max(initial=0)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(result.astype(np.float64) - expected) <= part * float(largest)
+    return not np.all(near | (result == expected) | (np.isnan(result) & np.isnan(expected)))
+
+
 '''
 
 

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 
 from tflite2x.export.rust_kernels import HELPERS, KERNELS, NEEDS
 from tflite2x.export.slots import Slot, assign
-from tflite2x.export.writing import Source, about, describe, float32_text, rows_of_numbers, step_comment, variant
+from tflite2x.export.writing import (
+    Source,
+    about,
+    allowance,
+    describe,
+    float32_text,
+    rows_of_numbers,
+    step_comment,
+    subject,
+    tolerance,
+    unread,
+    variant,
+)
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.helpers import helper_texts
 from tflite2x.program.numpy_code import one_line
@@ -27,7 +39,7 @@ def array(const: Const) -> str:
     """Return the definition of a constant array."""
     flat = const.data.reshape(-1)
     if const.dtype == "float32":
-        numbers = rows_of_numbers(float32_text(v) if math.isfinite(v) else _NOT_FINITE[str(v)] for v in flat.tolist())
+        numbers = rows_of_numbers(map(_float, flat.tolist()))
     else:
         numbers = rows_of_numbers(str(int(v)) for v in flat.tolist())
     note = f"{const.dtype} {list(const.shape)}" + (f": {const.note}" if const.note else "")
@@ -36,6 +48,10 @@ def array(const: Const) -> str:
         f"pub static {const.name.upper()}: Aligned<[{rust_type(const.dtype)}; {const.size}]> = Aligned([\n"
         f"{numbers},\n]);\n"
     )
+
+
+def _float(value: float) -> str:
+    return float32_text(value) if math.isfinite(value) else _NOT_FINITE[str(value)]
 
 
 def _doc(text: str) -> str:
@@ -81,7 +97,7 @@ def _call(step: Step, names: dict[Value | Const, str], home: dict[Value, str]) -
         if isinstance(value, Const):
             fields.append(f"{field}: &data::{value.name.upper()}.0")
         elif isinstance(value, float):
-            fields.append(f"{field}: {repr(value) if step.kind == 'dequantize_float' else float32_text(value)}")
+            fields.append(f"{field}: {repr(value) if step.kind == 'dequantize_float' else _float(value)}")
         else:
             fields.append(f"{field}: {value}")
     lines: list[str] = []
@@ -116,7 +132,7 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
 def _cargo(crate: str, source: Source) -> str:
     return (
         f'[package]\nname = "{crate}"\nversion = "0.1.0"\nedition = "2021"\n'
-        f'description = "Integer reference implementation of {one_line(source.model).replace(chr(34), "")}"\n\n'
+        f'description = "Reference implementation of {one_line(source.model).replace(chr(34), "")}"\n\n'
         f"[dependencies]\n\n[workspace]\n\n[profile.dev]\nopt-level = 2\n"
     )
 
@@ -165,10 +181,11 @@ def _library(program: Program, source: Source) -> str:
     scratch = "scratch" if slots or program.states else "_scratch"
     if program.states:
         calls = f"    if !scratch.ready {{\n        scratch.reset();\n    }}\n{calls}"
+    calls = "".join(f"    let _ = {name};\n" for name in unread(program)) + calls
     data = "pub mod data;\n"
     return (
         _comment([
-            *about(program, source, f"{program.name}: an integer reference implementation of a neural network."), "",
+            *about(program, source, subject(program)), "",
             "No dependencies, no std, no heap.",
         ])
         + f"#![no_std]\n#![forbid(unsafe_code)]\n\n{data}pub mod kernels;\n\n"
@@ -193,25 +210,29 @@ def _check(program: Program, source: Source) -> str:
     crate = program.name
     reads = [_read(f"input_{i}", value) for i, value in enumerate(program.inputs)]
     calls = [f"&input_{i}" for i in range(len(program.inputs))]
-    compare = []
+    compare, part = [], tolerance(program)
     for i, v in enumerate(program.outputs):
         kind = rust_type(v.dtype)
         reads.append(_read(f"expected_{i}", v))
         reads.append(f"        let mut output_{i} = [{'0.0' if kind.startswith('f') else '0'} as {kind}; {v.size}];\n")
         calls.append(f"&mut output_{i}")
+        if part is not None and kind == "f32":
+            compare.append(f"differs(&output_{i}, &expected_{i}, {part!r})")
+            continue
         bits = ".to_bits()" if kind.startswith("f") else ""
         compare.append(f"output_{i}.iter().zip(&expected_{i}).any(|(a, b)| a{bits} != b{bits})")
     size = sum(v.size * _bytes(v) for v in (*program.inputs, *program.outputs))
     head = _comment([
-        *about(program, source, "Runs the network on test vectors and compares every output."), "",
+        *about(program, source, f"Runs the network on test vectors and compares {allowance(program)}."), "",
         "The file holds, for each vector, all inputs and then all outputs, as little-endian numbers without gaps.",
     ])  # fmt: skip
+    helper = _DIFFERS if any(c.startswith("differs") for c in compare) else ""
     return f"""{head}
 use std::process::ExitCode;
 use std::sync::Mutex;
 
 static SCRATCH: Mutex<{crate}::Scratch> = Mutex::new({crate}::Scratch::new());
-
+{helper}
 fn main() -> ExitCode {{
     let path = std::env::args().nth(1).unwrap_or_else(|| "vectors.bin".into());
     let bytes = match std::fs::read(&path) {{
@@ -239,6 +260,18 @@ fn main() -> ExitCode {{
     println!("{{count}} test vectors, {{different}} differ");
     ExitCode::from((count == 0 || different != 0) as u8)
 }}
+"""
+
+
+_DIFFERS = """
+/// Whether any number is further away than a part of the largest magnitude; NaN must be NaN.
+fn differs(a: &[f32], b: &[f32], part: f64) -> bool {
+    let largest = b.iter().filter(|v| v.is_finite()).fold(0.0, |most: f64, v| most.max(f64::from(v.abs())));
+    a.iter().zip(b).any(|(a, b)| {
+        let near = (f64::from(*a) - f64::from(*b)).abs() <= part * largest;
+        !near && a != b && !(a.is_nan() && b.is_nan())
+    })
+}
 """
 
 

@@ -7,6 +7,11 @@ output. The fields of the structure are those of the step (:mod:`tflite2x.progra
 
 from __future__ import annotations
 
+from tflite2x.export import rust_float_kernels
+from tflite2x.export.rust_float_helpers import HELPERS as _FLOAT_HELPERS
+from tflite2x.export.rust_float_helpers import NEEDS as _FLOAT_NEEDS
+from tflite2x.export.rust_loops import ELEMENTWISE, PLACES, POOL, REDUCE, WINDOW
+
 HELPERS: dict[str, str] = {
     "high_mul": """
 /// a * b / 2^31, rounded half up (gemmlowp SaturatingRoundingDoublingHighMul).
@@ -84,11 +89,13 @@ fn place(at: &[i32], stride: &[i32]) -> i32 {
     at.iter().zip(stride).map(|(a, s)| a * s).sum()
 }
 """,
+    **_FLOAT_HELPERS,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "requantize": ("high_mul", "rounding_divide"),
     "one_over_one_plus_x": ("high_mul", "saturating_double"),
+    **_FLOAT_NEEDS,
 }
 
 _FINISH = {
@@ -112,30 +119,15 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 }
 """
 
-_WINDOW = """            for i in 0..p.kernel_h {
-                let in_row = row * p.stride_h - p.pad_top + i * p.dilation_h;
-                for j in 0..p.kernel_w {
-                    let in_column = column * p.stride_w - p.pad_left + j * p.dilation_w;
-                    if in_row < 0 || in_row >= p.in_h || in_column < 0 || in_column >= p.in_w {
-                        continue; // outside of the input nothing is added
-                    }
-"""
-
-_PLACES = """    let places = p.out_h * p.out_w;
-    for (index, out) in y.chunks_exact_mut(p.out_c as usize).enumerate() {
-        let (b, place) = (index as i32 / places, index as i32 % places);
-        let (row, column) = (place / p.out_w, place % p.out_w);
-        for (o, result) in out.iter_mut().enumerate() {
-            let mut acc = p.bias[o];
-"""
+_START = "let mut acc = p.bias[o];"
 
 _CONV_2D = (
     """
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     let (ins, outs) = ((p.in_c / p.groups) as usize, (p.out_c / p.groups) as usize);
 """
-    + _PLACES
-    + _WINDOW
+    + PLACES.replace("$BEGIN", _START)
+    + WINDOW
     + """                    let pixel = ((b * p.in_h + in_row) * p.in_w + in_column) * p.in_c;
                     let first = pixel as usize + o / outs * ins;
                     let weight = ((o as i32 * p.kernel_h + i) * p.kernel_w + j) as usize * ins;
@@ -156,8 +148,8 @@ _DEPTHWISE = (
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     let outs = (p.out_c / p.in_c) as usize;
 """
-    + _PLACES
-    + _WINDOW
+    + PLACES.replace("$BEGIN", _START)
+    + WINDOW
     + """                    let pixel = (((b * p.in_h + in_row) * p.in_w + in_column) * p.in_c) as usize;
                     let weight = p.weights[((i * p.kernel_w + j) * p.out_c) as usize + o];
                     acc += $A::from((i32::from(x[pixel + o / outs]) - p.x_zero) * (i32::from(weight) - p.w_zero));
@@ -170,48 +162,16 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 """
 )
 
-_POOL = """
-pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
-    let places = p.out_h * p.out_w;
-    for (index, out) in y.chunks_exact_mut(p.channels as usize).enumerate() {
-        let (b, place) = (index as i32 / places, index as i32 % places);
-        let (row, column) = (place / p.out_w, place % p.out_w);
-        for (c, result) in out.iter_mut().enumerate() {
-            $BEGIN
-            for i in 0..p.kernel_h {
-                let in_row = row * p.stride_h - p.pad_top + i;
-                for j in 0..p.kernel_w {
-                    let in_column = column * p.stride_w - p.pad_left + j;
-                    if in_row < 0 || in_row >= p.in_h || in_column < 0 || in_column >= p.in_w {
-                        continue; // what lies outside does not count
-                    }
-                    let pixel = (((b * p.in_h + in_row) * p.in_w + in_column) * p.channels) as usize;
-                    $EACH
-                }
-            }
-            *result = $END.clamp(p.low, p.high) as $Y;
-        }
-    }
-}
-"""
-
 
 def _pool(begin: str, each: str, end: str) -> str:
-    return _POOL.replace("$BEGIN", begin).replace("$EACH", each).replace("$END", end)
+    text = POOL.replace("$BEGIN", begin).replace("$EACH", each)
+    return text.replace("$END", f"{end}.clamp(p.low, p.high) as $Y")
 
 
-_ELEMENTWISE = """
-pub fn $F(a: &[$X], b: &[$X2], y: &mut [$Y], p: &$P) {
-    let mut at = [0i32; 8];
-    let at = &mut at[..p.count.len()];
-    for result in y.iter_mut() {
-        let left = i32::from(a[place(at, p.a_stride) as usize]);
-        let right = i32::from(b[place(at, p.b_stride) as usize]);
-        $EACH
-        advance(at, p.count);
-    }
-}
-"""
+_ELEMENTWISE = ELEMENTWISE.replace("$LEFT", "i32::from(a[place(at, p.a_stride) as usize])").replace(
+    "$RIGHT", "i32::from(b[place(at, p.b_stride) as usize])"
+)
+
 
 _ADD = """let l = requantize((left - p.a_zero) << p.left_shift, p.a_mantissa, p.a_shift);
         let r = requantize((right - p.b_zero) << p.left_shift, p.b_mantissa, p.b_shift);
@@ -291,7 +251,7 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 }
 """, ()),
     "quantize_float": ("""
-/// The model's float interface: the only arithmetic that is not on integers.
+/// Between float32 and integers.
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     for (x, y) in x.iter().zip(y) {
         let steps = *x / p.scale;
@@ -306,7 +266,7 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 }
 """, ()),
     "dequantize_float": ("""
-/// The model's float interface: the only arithmetic that is not on integers.
+/// Between float32 and integers.
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     for (x, y) in x.iter().zip(y) {
         *y = (p.scale * f64::from(i32::from(*x) - p.x_zero)) as $Y;
@@ -334,26 +294,12 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     }
 }
 """, ("rounding_divide", "high_mul", "one_over_one_plus_x")),
-    "mean": ("""
-pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
-    let (count, stride) = p.kept.split_at(p.kept_rank as usize);
-    let (inner_count, inner_stride) = p.reduced.split_at(p.reduced_rank as usize);
-    let (mut at, mut inner) = ([0i32; 8], [0i32; 8]);
-    let (at, inner) = (&mut at[..count.len()], &mut inner[..inner_count.len()]);
-    for result in y.iter_mut() {
-        let start = place(at, stride);
-        let mut acc = -p.elements * p.x_zero;
-        loop {
-            acc += i32::from(x[(start + place(inner, inner_stride)) as usize]);
-            if !advance(inner, inner_count) {
-                break;
-            }
-        }
-        *result = (requantize(acc, p.mantissa, p.shift) + p.y_zero).clamp(p.low, p.high) as $Y;
-        advance(at, count);
-    }
-}
-""", ("requantize", "advance", "place")),
+    "mean": (
+        REDUCE.replace("$BEGIN", "let mut acc = -p.elements * p.x_zero;")
+        .replace("$EACH", "acc += i32::from(x[at]);")
+        .replace("$END", "(requantize(acc, p.mantissa, p.shift) + p.y_zero).clamp(p.low, p.high) as $Y"),
+        ("requantize", "advance", "place"),
+    ),
     "arg_max": ("""
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     let (length, inner) = (p.length as usize, p.inner as usize);
@@ -429,4 +375,5 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     }
 }
 """, ("advance", "place")),
+    **rust_float_kernels.KERNELS,
 }  # fmt: skip

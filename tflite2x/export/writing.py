@@ -16,9 +16,13 @@ from tflite2x.ir.files import write_file
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import one_line
 from tflite2x.program.steps import Step
+from tflite2x.program.steps_float import Float
 
 #: Element types that C, Rust and NumPy code can hold.
 TYPES = ("int8", "uint8", "int16", "int32", "int64", "float32", "bool")
+
+#: How far one float32 operator may be from the interpreter's, in parts of its largest magnitude.
+TOLERANCE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +58,16 @@ def write_all(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     return written
 
 
+def subject(program: Program) -> str:
+    """Return what the generated code is, in a line."""
+    kinds = {
+        "integer": "an integer reference implementation of a neural network.",
+        "interface": "an integer reference implementation of a neural network with a float32 interface.",
+        "float": "a float32 reference implementation of a neural network.",
+    }
+    return f"{program.name}: {kinds[program.arithmetic]}"
+
+
 def about(program: Program, source: Source, what: str) -> list[str]:
     """Return the lines at the head of every file."""
     contract = (
@@ -61,12 +75,53 @@ def about(program: Program, source: Source, what: str) -> list[str]:
         if program.rounding == "single"
         else "TFLite Micro (rounding=double)"
     )
-    return [
-        what,
-        "",
-        f"Made from {one_line(source.model)} (sha256 {source.sha256})",
-        f"by tflite2x {__version__}. Results equal those of {contract} bit for bit.",
+    lines = [what, "", f"Made from {one_line(source.model)} (sha256 {source.sha256})", f"by tflite2x {__version__}."]
+    if program.arithmetic != "float":
+        lines[-1] += f" Results equal those of {contract} bit for bit."
+        return lines
+    lines[-1] += f" Integer operators equal {contract} bit for bit."
+    return [*lines, *_float_promise(program)]
+
+
+def _float_promise(program: Program) -> list[str]:
+    """Return what holds for the float32 operators of a program."""
+    inexact = sorted({s.origin.split(" (")[0] for s in program.steps if isinstance(s, Float) and s.inexact})
+    lines = [
+        "float32 operators round every product and every sum, and add in the order of LiteRT's reference kernels:",
     ]
+    if not inexact:
+        return [*lines, "they equal them bit for bit."]
+    names = ", ".join(inexact)
+    return [
+        *lines,
+        f"they equal them bit for bit, but for {names}:",
+        "their functions are computed in float64 and rounded once, which C libraries do not always do.",
+    ]
+
+
+def tolerance(program: Program) -> float | None:
+    """Return how far a checking program lets float32 outputs be from the interpreter's, or None: equal bit for bit.
+
+    In parts of the largest magnitude of the output: one millionth for each operator whose short sums the interpreter
+    leaves to BLAS, or whose functions NumPy may round differently. 0 where there is none.
+    """
+    if program.arithmetic != "float":
+        return None
+    return TOLERANCE * sum(isinstance(s, Float) and (s.reordered or s.inexact) for s in program.steps)
+
+
+def allowance(program: Program) -> str:
+    """Return in words how a checking program compares."""
+    part = tolerance(program)
+    if part is None:
+        return "every output byte"
+    return f"every output: float32 up to {part:g} of the largest magnitude, all others exactly"
+
+
+def unread(program: Program) -> list[str]:
+    """Return the names of inputs that nothing reads, which compilers warn of."""
+    read = {v for s in program.steps for v in s.inputs} | {*program.outputs}
+    return [v.name for v in program.inputs if v not in read]
 
 
 def describe(value: Value | Const) -> str:

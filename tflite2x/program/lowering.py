@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from tflite2x.interpreter.kernel import KernelContext, Rounding, Run, SampleDepe
 from tflite2x.interpreter.registry import find_kernel
 from tflite2x.interpreter.session import Session
 from tflite2x.interpreter.specs import constant_value, tensor_spec
-from tflite2x.program.steps import Step
+from tflite2x.program.steps import DequantizeFloat, FloatStep, QuantizeFloat, Step
+from tflite2x.program.steps_float import Float
 from tflite2x.program.values import Array, Const, Names, Value, identifier
 
 if TYPE_CHECKING:
@@ -26,18 +27,36 @@ if TYPE_CHECKING:
 Lowerer = Callable[["Work"], list[Step]]
 _LOWERERS: dict[str, Lowerer] = {}
 _FLOATS: dict[str, Lowerer] = {}
-_MODULES = ("weighted", "elementwise", "reducing", "moving", "state", "floats")
+_EXPORTED: dict[tuple[str, str], Lowerer] = {}
+_MODULES = (
+    "weighted", "elementwise", "reducing", "moving", "state", "floats", "typed_floats", "typed_float_functions",
+)  # fmt: skip
 
 
-def lowers(*names: str, floats: bool = False) -> Callable[[Lowerer], Lowerer]:
-    """Declare the decorated function as the lowering of operators (of those on float32 data)."""
+def lowers(*names: str, floats: bool = False, exported: tuple[str, ...] = ()) -> Callable[[Lowerer], Lowerer]:
+    """Declare the decorated function as the lowering of operators.
+
+    Args:
+        names: The operators.
+        floats: It is for float32 data, and its steps only print as NumPy.
+        exported: It is for data of these types, in exports only.
+    """
 
     def declare(function: Lowerer) -> Lowerer:
         for name in names:
-            (_FLOATS if floats else _LOWERERS)[name] = function
+            if exported:
+                _EXPORTED.update({(name, kind): function for kind in exported})
+            else:
+                (_FLOATS if floats else _LOWERERS)[name] = function
         return function
 
     return declare
+
+
+def _data_type(op: Operator) -> str:
+    """Return FLOAT32 if an operator computes on it, otherwise the type of its first input."""
+    kinds = [t.dtype.name for t in op.inputs if t is not None]
+    return "FLOAT32" if "FLOAT32" in kinds else kinds[0] if kinds else ""
 
 
 @functools.cache
@@ -77,6 +96,13 @@ class Program:
         found += [o for o in self.outputs if isinstance(o, Const)]
         return list(dict.fromkeys([*found, *self.states.values()]))
 
+    @property
+    def arithmetic(self) -> Literal["integer", "interface", "float"]:
+        """What it computes on: integers, integers behind a float32 interface, or float32 somewhere inside."""
+        if any(isinstance(step, Float | FloatStep) for step in self.steps):
+            return "float"
+        return "interface" if any(isinstance(s, QuantizeFloat | DequantizeFloat) for s in self.steps) else "integer"
+
 
 class Lowering:
     """Lowers operators of one subgraph; remembers names and constants.
@@ -85,11 +111,15 @@ class Lowering:
         subgraph: The subgraph.
         rounding: Rounding contract, as for the interpreter.
         floats: Lower float32 arithmetic, too, to steps that only print as NumPy.
+        exported: Lower float32 arithmetic, too, to steps that print in every language.
     """
 
-    def __init__(self, subgraph: Subgraph, rounding: Rounding = "single", *, floats: bool = False) -> None:
+    def __init__(
+        self, subgraph: Subgraph, rounding: Rounding = "single", *, floats: bool = False, exported: bool = False
+    ) -> None:
         self.subgraph = subgraph
         self._floats = floats
+        self._exported = exported
         self.names = Names()
         self._session = Session(rounding)
         self._known: dict[Tensor, Array | None] = {}
@@ -199,8 +229,11 @@ class Lowering:
         first = op.inputs[0] if op.inputs else None
         if self._floats and first is not None and first.dtype.name == "FLOAT32":
             function = _FLOATS.get(op.name, function)
+        if self._exported:
+            function = _EXPORTED.get((op.name, _data_type(op)), function)
         if function is None:
-            raise UnsupportedError(f"{op.name} has no integer form here", where=op.where)
+            form = "form" if self._exported else "integer form"
+            raise UnsupportedError(f"{op.name} has no {form} here", where=op.where)
         if any(t is None for t in op.outputs):
             raise UnsupportedError("an output is left out", where=op.where)
         work = Work(self, op, self.context(op))
@@ -287,7 +320,7 @@ def run_kernel(run: Run, arrays: list[Array | None]) -> list[Array]:
 
 
 def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Program:
-    """Lower the main subgraph of a model.
+    """Lower the main subgraph of a model: integer operators to integer steps, float32 operators to float32 steps.
 
     Args:
         model: The model; it is not changed.
@@ -295,10 +328,10 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
         name: Name of the program; by default that of the file.
 
     Raises:
-        UnsupportedError: Operators that have no integer form: one error that lists all of them.
+        UnsupportedError: Operators that have no form: one error that lists all of them.
     """
     graph = model.main
-    lowering = Lowering(graph, rounding)
+    lowering = Lowering(graph, rounding, exported=True)
     steps: list[Step] = []
     problems: list[str] = []
     inputs = []
@@ -316,9 +349,9 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
     if problems:
         listing = "".join(f"\n  {p}" for p in problems)
         raise UnsupportedError(
-            f"{len(problems)} of {len(graph.operators)} operators have no integer form:{listing}",
+            f"{len(problems)} of {len(graph.operators)} operators have no form as code:{listing}",
             where=str(model.path or ""),
-            hint="Nothing was written. A float model must be quantized first; `tflite2x explain` shows operators.",
+            hint="Nothing was written. `tflite2x explain` shows operators, `tflite2x extract` takes parts out.",
         )
     outputs = tuple(lowering.operand(t) for t in graph.outputs)
     stem = model.path.stem if model.path is not None else "model"

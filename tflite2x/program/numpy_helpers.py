@@ -60,6 +60,34 @@ def one_over_one_plus_x(a):
         x = x + np.clip(high_mul(x, (1 << 29) - high_mul(half, x)) << 2, -(1 << 31), (1 << 31) - 1)
     return np.clip(x << 1, -(1 << 31), (1 << 31) - 1)
 ''',
+    "logistic_of": '''
+def logistic_of(x):
+    """1 / (1 + exp(-x)) in float32; below -9 it is exp(x). The exponential is rounded once."""
+    e = np.exp(np.where(x < -9, x, -x).astype(np.float64)).astype(np.float32)
+    return np.where(x < -9, e, np.float32(1) / (np.float32(1) + e))
+''',
+    "gelu_of": '''
+def gelu_of(x):
+    """GELU with the tanh approximation, in float32; tanh is rounded once."""
+    inner = np.float32(0.7978846) * (x + np.float32(0.044715) * x * x * x)
+    return np.float32(0.5) * x * (np.float32(1) + np.tanh(inner.astype(np.float64)).astype(np.float32))
+''',
+    "erfc_of": '''
+def erfc_of(x):
+    """1 - erf(x): the series of erf near zero, the continued fraction of erfc beyond; rounded once."""
+    a = np.minimum(np.abs(x.astype(np.float64)), 27.0)
+    near, far = np.minimum(a, 3.0), np.maximum(a, 3.0)
+    term = total = near
+    for k in range(1, 80):
+        term = term * 2.0 * near * near / (2 * k + 1)
+        total = total + term
+    below = far
+    for k in range(60, 0, -1):
+        below = far + 0.5 * k / below
+    tail = np.where(a < 3.0, 1.0 - 1.1283791670955126 * np.exp(-near * near) * total,
+                    0.5641895835477563 * np.exp(-far * far) / below)
+    return np.where(x < 0, 2.0 - tail, tail).astype(np.float32)
+''',
 }
 
 #: Helper -> helpers that it calls.

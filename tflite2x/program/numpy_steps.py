@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,9 @@ class Lines:
 _PRINTERS: dict[type[s.Step], Callable[[Any], Lines]] = {}
 
 
-def _prints(*kinds: type[s.Step]) -> Callable[[Callable[[Any], Lines]], Callable[[Any], Lines]]:
+def prints(*kinds: type[s.Step]) -> Callable[[Callable[[Any], Lines]], Callable[[Any], Lines]]:
+    """Declare the decorated function as the printer of kinds of steps."""
+
     def declare(function: Callable[[Any], Lines]) -> Callable[[Any], Lines]:
         for kind in kinds:
             _PRINTERS[kind] = function
@@ -38,6 +41,7 @@ def _prints(*kinds: type[s.Step]) -> Callable[[Callable[[Any], Lines]], Callable
 
 def step_lines(step: s.Step) -> Lines:
     """Return a step as NumPy code."""
+    importlib.import_module("tflite2x.program.numpy_float_steps")
     return _PRINTERS[type(step)](step)
 
 
@@ -46,7 +50,7 @@ def _minus(value: int) -> str:
     return "" if value == 0 else f" - {value}" if value > 0 else f" + {-value}"
 
 
-@_prints(s.FloatStep)
+@prints(s.FloatStep)
 def _float(step: s.FloatStep) -> Lines:
     return Lines(list(step.body))
 
@@ -57,12 +61,13 @@ def _plus(value: int) -> str:
 
 def _clip(step: Any, text: str, shape: bool = False) -> list[str]:
     out = step.output
-    reshaped = f".reshape({_shape(out)})" if shape else ""
+    reshaped = f".reshape({shape_text(out)})" if shape else ""
     clipped = f"np.clip(y, {step.low}, {step.high}).astype(np.{out.dtype}){reshaped}"
     return [f"y = {text}", f"{out.name} = {clipped}"]
 
 
-def _shape(value: Any) -> str:
+def shape_text(value: Any) -> str:
+    """Return the shape of a value as code."""
     return repr(tuple(int(n) for n in value.shape))
 
 
@@ -86,7 +91,7 @@ def _wide(step: s.Weighted) -> str:
     return "int64" if step.rescaling == "wide" else "int32"
 
 
-@_prints(s.FullyConnected)
+@prints(s.FullyConnected)
 def _fully_connected(step: s.FullyConnected) -> Lines:
     x, kind = step.inputs[0].name, _wide(step)
     helper, result = _rescaled(step)
@@ -100,14 +105,14 @@ def _fully_connected(step: s.FullyConnected) -> Lines:
     )
 
 
-@_prints(s.Conv2d, s.DepthwiseConv2d)
+@prints(s.Conv2d, s.DepthwiseConv2d)
 def _convolution(step: s.Conv2d) -> Lines:
     x, kind, w = step.inputs[0].name, _wide(step), step.weights.name
     helper, result = _rescaled(step)
-    height = max(step.in_h + step.pad_top, _reach(step.out_h, step.stride_h, step.kernel_h, step.dilation_h))
-    width = max(step.in_w + step.pad_left, _reach(step.out_w, step.stride_w, step.kernel_w, step.dilation_w))
-    rows = _window("i", step.out_h, step.stride_h, step.dilation_h)
-    columns = _window("j", step.out_w, step.stride_w, step.dilation_w)
+    height = max(step.in_h + step.pad_top, reach(step.out_h, step.stride_h, step.kernel_h, step.dilation_h))
+    width = max(step.in_w + step.pad_left, reach(step.out_w, step.stride_w, step.kernel_w, step.dilation_w))
+    rows = window_text("i", step.out_h, step.stride_h, step.dilation_h)
+    columns = window_text("j", step.out_w, step.stride_w, step.dilation_w)
     if isinstance(step, s.DepthwiseConv2d):
         times = step.out_c // step.in_c
         repeated = f"np.repeat(window, {times}, axis=3)" if times > 1 else "window"
@@ -128,7 +133,7 @@ def _convolution(step: s.Conv2d) -> Lines:
             f"padded[:, {step.pad_top} : {step.pad_top + step.in_h}, {step.pad_left} : {step.pad_left + step.in_w}] = "
             f"{x}.astype(np.{kind}){_minus(step.x_zero)}",
             f"weights = {w}.astype(np.{kind}){_minus(step.w_zero)}",
-            f"acc = np.zeros({_shape(step.output)}, np.{kind}) + {step.bias.name}",
+            f"acc = np.zeros({shape_text(step.output)}, np.{kind}) + {step.bias.name}",
             f"for i in range({step.kernel_h}):",
             f"    for j in range({step.kernel_w}):",
             f"        window = padded[:, {rows}, {columns}]",
@@ -139,17 +144,19 @@ def _convolution(step: s.Conv2d) -> Lines:
     )
 
 
-def _reach(out: int, stride: int, kernel: int, dilation: int = 1) -> int:
+def reach(out: int, stride: int, kernel: int, dilation: int = 1) -> int:
+    """Return how many elements of the padded input the windows of one axis cover."""
     return (out - 1) * stride + (kernel - 1) * dilation + 1
 
 
-def _window(index: str, out: int, stride: int, dilation: int = 1) -> str:
+def window_text(index: str, out: int, stride: int, dilation: int = 1) -> str:
+    """Return the slice of the padded input that one tap reads, along one axis."""
     start = index if dilation == 1 else f"{dilation} * {index}"
     step = "" if stride == 1 else f" : {stride}"
     return f"{start} : {start} + {(out - 1) * stride + 1}{step}"
 
 
-@_prints(s.XcFc)
+@prints(s.XcFc)
 def _xc_fc(step: s.XcFc) -> Lines:
     x, w, bso, n = step.inputs[0].name, step.weights.name, step.bso.name, step.units
     return Lines(
@@ -161,20 +168,20 @@ def _xc_fc(step: s.XcFc) -> Lines:
             "acc = np.clip(acc, -(2**31 - 1), 2**31 - 1)",
             "v = np.clip(round_shift(acc, shift1), -32767, 32767)",
             "y = round_shift(v * scale + offset_scale * offset, shift2)",
-            f"{step.output.name} = np.clip(y, -128, 127).astype(np.int8).reshape({_shape(step.output)})",
+            f"{step.output.name} = np.clip(y, -128, 127).astype(np.int8).reshape({shape_text(step.output)})",
         ],
         ("round_shift",),
     )
 
 
-@_prints(s.MaxPool, s.AveragePool)
+@prints(s.MaxPool, s.AveragePool)
 def _pool(step: s.Pool) -> Lines:
     x = step.inputs[0]
     average = isinstance(step, s.AveragePool)
-    height = max(step.in_h + step.pad_top, _reach(step.out_h, step.stride_h, step.kernel_h))
-    width = max(step.in_w + step.pad_left, _reach(step.out_w, step.stride_w, step.kernel_w))
+    height = max(step.in_h + step.pad_top, reach(step.out_h, step.stride_h, step.kernel_h))
+    width = max(step.in_w + step.pad_left, reach(step.out_w, step.stride_w, step.kernel_w))
     inside = f"[:, {step.pad_top} : {step.pad_top + step.in_h}, {step.pad_left} : {step.pad_left + step.in_w}]"
-    window = f"padded[:, {_window('i', step.out_h, step.stride_h)}, {_window('j', step.out_w, step.stride_w)}]"
+    window = f"padded[:, {window_text('i', step.out_h, step.stride_h)}, {window_text('j', step.out_w, step.stride_w)}]"
     outside = 0 if average else fits(x.dtype)[0]
     loops = [f"for i in range({step.kernel_h}):", f"    for j in range({step.kernel_w}):"]
     body = [
@@ -182,14 +189,14 @@ def _pool(step: s.Pool) -> Lines:
         f"padded{inside} = {x.name}",
     ]
     if not average:
-        acc = [f"acc = np.full({_shape(step.output)}, {outside}, np.int32)"]
+        acc = [f"acc = np.full({shape_text(step.output)}, {outside}, np.int32)"]
         return Lines([*body, *acc, *loops, f"        acc = np.maximum(acc, {window})", *_clip(step, "acc")])
     return Lines(
         [
             *body,
             "there = np.zeros(padded.shape, np.int32)",
             f"there{inside} = 1",
-            f"acc = np.zeros({_shape(step.output)}, np.int32)",
+            f"acc = np.zeros({shape_text(step.output)}, np.int32)",
             "count = np.zeros(acc.shape, np.int32)",
             *loops,
             f"        acc += {window}",
@@ -201,7 +208,7 @@ def _pool(step: s.Pool) -> Lines:
     )
 
 
-@_prints(s.Add)
+@prints(s.Add)
 def _add(step: s.Add) -> Lines:
     a, b = (v.name for v in step.inputs)
     sign = "+" if step.b_sign > 0 else "-"
@@ -218,7 +225,7 @@ def _add(step: s.Add) -> Lines:
     )
 
 
-@_prints(s.Multiply)
+@prints(s.Multiply)
 def _multiply(step: s.Multiply) -> Lines:
     a, b = (v.name for v in step.inputs)
     return Lines(
@@ -230,7 +237,7 @@ def _multiply(step: s.Multiply) -> Lines:
     )
 
 
-@_prints(s.SquaredDifference)
+@prints(s.SquaredDifference)
 def _squared_difference(step: s.SquaredDifference) -> Lines:
     a, b = (v.name for v in step.inputs)
     return Lines(
@@ -244,7 +251,7 @@ def _squared_difference(step: s.SquaredDifference) -> Lines:
     )
 
 
-@_prints(s.Prelu)
+@prints(s.Prelu)
 def _prelu(step: s.Prelu) -> Lines:
     a, b = (v.name for v in step.inputs)
     return Lines(
@@ -259,26 +266,26 @@ def _prelu(step: s.Prelu) -> Lines:
     )
 
 
-@_prints(s.Maximum, s.Minimum)
+@prints(s.Maximum, s.Minimum)
 def _extreme(step: s.Elementwise) -> Lines:
     a, b = (v.name for v in step.inputs)
-    return Lines([f"{step.output.name} = np.{step.kind}({a}, {b}).reshape({_shape(step.output)})"])
+    return Lines([f"{step.output.name} = np.{step.kind}({a}, {b}).reshape({shape_text(step.output)})"])
 
 
-@_prints(s.Requantize)
+@prints(s.Requantize)
 def _requantize(step: s.Requantize) -> Lines:
     x = f"{step.inputs[0].name}.astype(np.int64){_minus(step.x_zero)}"
     result = f"requantize({x}, {step.mantissa}, {step.shift}){_plus(step.y_zero)}"
     return Lines([*_clip(step, result)], ("requantize",))
 
 
-@_prints(s.Lookup)
+@prints(s.Lookup)
 def _lookup(step: s.Lookup) -> Lines:
     index = f"{step.inputs[0].name}.astype(np.int64){_minus(step.x_min)}"
     return Lines([f"{step.output.name} = {step.table.name}[{index}]  # {step.meaning}"])
 
 
-@_prints(s.QuantizeFloat)
+@prints(s.QuantizeFloat)
 def _quantize_float(step: s.QuantizeFloat) -> Lines:
     x = step.inputs[0].name
     return Lines(
@@ -293,13 +300,13 @@ def _quantize_float(step: s.QuantizeFloat) -> Lines:
     )
 
 
-@_prints(s.DequantizeFloat)
+@prints(s.DequantizeFloat)
 def _dequantize_float(step: s.DequantizeFloat) -> Lines:
     x = f"{step.inputs[0].name}.astype(np.float64){_minus(step.x_zero)}"
     return Lines([f"{step.output.name} = ({step.scale!r} * ({x})).astype(np.float32)"])
 
 
-@_prints(s.Softmax)
+@prints(s.Softmax)
 def _softmax(step: s.Softmax) -> Lines:
     x, e = step.inputs[0].name, step.exponentials.name
     return Lines(
@@ -314,13 +321,13 @@ def _softmax(step: s.Softmax) -> Lines:
             f"y = rounding_divide(high_mul(exponentials, factor), bits{_plus(11 - step.out_bits)}){_plus(step.low)}",
             f"y = np.where(below > {step.reach}, {step.low}, y)",
             f"{step.output.name} = np.clip(y, {step.low}, {step.high}).astype(np.{step.output.dtype})"
-            f".reshape({_shape(step.output)})",
+            f".reshape({shape_text(step.output)})",
         ],
         ("rounding_divide", "high_mul", "one_over_one_plus_x"),
     )
 
 
-@_prints(s.Mean)
+@prints(s.Mean)
 def _mean(step: s.Mean) -> Lines:
     x = step.inputs[0].name
     zero = step.elements * step.x_zero
@@ -333,19 +340,19 @@ def _mean(step: s.Mean) -> Lines:
     )
 
 
-@_prints(s.ArgMax)
+@prints(s.ArgMax)
 def _arg_max(step: s.ArgMax) -> Lines:
     function = "argmax" if step.sign > 0 else "argmin"
     x = f"{step.inputs[0].name}.reshape({step.outer}, {step.length}, {step.inner})"
     return Lines(
         [
             f"at = np.{function}({x}, axis=1)",
-            f"{step.output.name} = at.astype(np.{step.output.dtype}).reshape({_shape(step.output)})",
+            f"{step.output.name} = at.astype(np.{step.output.dtype}).reshape({shape_text(step.output)})",
         ]
     )
 
 
-@_prints(s.ResizeBilinear)
+@prints(s.ResizeBilinear)
 def _resize_bilinear(step: s.ResizeBilinear) -> Lines:
     return Lines(
         [
@@ -359,17 +366,17 @@ def _resize_bilinear(step: s.ResizeBilinear) -> Lines:
     )
 
 
-@_prints(s.Fill)
+@prints(s.Fill)
 def _fill(step: s.Fill) -> Lines:
-    return Lines([f"{step.output.name} = np.full({_shape(step.output)}, {step.value}, np.{step.output.dtype})"])
+    return Lines([f"{step.output.name} = np.full({shape_text(step.output)}, {step.value}, np.{step.output.dtype})"])
 
 
-@_prints(s.Copy)
+@prints(s.Copy)
 def _copy(step: s.Copy) -> Lines:
-    return Lines([f"{step.output.name} = {step.inputs[0].name}.reshape({_shape(step.output)})"])
+    return Lines([f"{step.output.name} = {step.inputs[0].name}.reshape({shape_text(step.output)})"])
 
 
-@_prints(s.CopyBlock)
+@prints(s.CopyBlock)
 def _copy_block(step: s.CopyBlock) -> Lines:
     count = step.count.data.tolist()
     at = _positions(step.x_offset, step.x_stride.data.tolist(), count)
@@ -377,7 +384,7 @@ def _copy_block(step: s.CopyBlock) -> Lines:
     return Lines([f"{step.output.name}.reshape(-1)[{to}] = {step.inputs[0].name}.reshape(-1)[{at}]"])
 
 
-@_prints(s.CopyIndexed)
+@prints(s.CopyIndexed)
 def _copy_indexed(step: s.CopyIndexed) -> Lines:
     count = step.count.data.tolist()
     to = _positions(step.y_offset, step.y_stride.data.tolist(), count)

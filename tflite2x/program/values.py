@@ -109,6 +109,8 @@ _USED = _words("""
     part positive negative product requantize rescale rescale_wide result right round_shift rounding_divide rows run
     saturating_double scale scratch shift shift1 shift2 start steps tap taps there top total v vectors wide weights
     whole window windows wrap x y zlib
+    k one advance place limit differs power_of_two to_float exp_of exp_minus_1 log_of sqrt_of tanh_of erfc_of pow_of
+    whole_of floor_of round_of logistic_of gelu_of
 """) | {f"{word}_{i}" for word in ("output", "buffer", "step", "expected") for i in range(1000)}
 
 

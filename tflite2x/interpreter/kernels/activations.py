@@ -33,7 +33,8 @@ from tflite2x.interpreter.fixedpoint import (
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.registry import kernel
 
-_RELU_BOUNDS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
+#: Operator -> the real numbers that it clamps to.
+RELU_BOUNDS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
 
 
 @kernel("RELU", "RELU6", types=("float32", "int8 -> int8", "uint8 -> uint8", "int16 -> int16"))
@@ -45,7 +46,7 @@ def relu(ctx: KernelContext) -> Run:
     """
     wide = ctx.name in ("RELU", "RELU6")
     name = check_types(ctx, ("float32", *(QUANTIZED if wide else QUANTIZED[:2])))
-    lowest, highest = _RELU_BOUNDS[ctx.name]
+    lowest, highest = RELU_BOUNDS[ctx.name]
     if name == "float32":
         low, high = np.float32(lowest), np.float32(highest)
         return each(ctx, quiet(lambda x: np.clip(x, low, high)))
@@ -69,7 +70,7 @@ def relu_range(name: str, out: TensorSpec) -> tuple[int, int]:
     def steps(real: float) -> int:
         return out.z + int(round_half_away(np.float32(real) / np.float32(out.s)))
 
-    lowest, highest = _RELU_BOUNDS[name]
+    lowest, highest = RELU_BOUNDS[name]
     top = int(info.max)
     return max(int(info.min), steps(lowest)), top if np.isinf(highest) else min(top, steps(highest))
 

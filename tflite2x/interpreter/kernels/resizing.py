@@ -54,8 +54,8 @@ def resize_bilinear(ctx: KernelContext) -> Run:
 
 
 def _interpolate_float(x: Array, height: int, width: int, align: bool, half: bool) -> Array:
-    y0, y1, dy = _float_positions(x.shape[2], height, align, half)
-    x0, x1, dx = _float_positions(x.shape[3], width, align, half)
+    y0, y1, dy = float_positions(x.shape[2], height, align, half)
+    x0, x1, dx = float_positions(x.shape[3], width, align, half)
     one = np.float32(1)
     dy, dx = dy[:, None, None], dx[:, None]
 
@@ -98,7 +98,7 @@ def _in_parts(x: Array, height: int, width: int, part: Callable[[Array, slice], 
 
 
 @functools.lru_cache(maxsize=64)
-def _float_positions(size: int, target: int, align: bool, half: bool) -> tuple[Array, Array, Array]:
+def float_positions(size: int, target: int, align: bool, half: bool) -> tuple[Array, Array, Array]:
     """Return lower and upper source positions and the distance from the lower one, for each target position."""
     if align and target > 1:
         scale = np.float32(size - 1) / np.float32(target - 1)
