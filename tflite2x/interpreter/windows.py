@@ -89,20 +89,40 @@ def pad_windows(x: Array, axes: Sequence[Axis], value: int | float, dtype: np.dt
         [batch, *reach, channels]. What no window touches at the far end is cut off. Without padding and in the right
         type, a view of ``x``.
     """
-    reach = [a.reach for a in axes]
-    keep = [min(a.size, max(0, r - a.before)) for a, r in zip(axes, reach, strict=True)]
-    x = x[(slice(None), *(slice(0, k) for k in keep))]
-    if keep == reach and not any(a.before for a in axes):
+    padding = _padding(tuple(axes))
+    x = x[padding.used]
+    if padding.inside is None:
         return x.astype(dtype, copy=False)
-    shape = (x.shape[0], *reach, x.shape[-1])
-    inside = tuple(slice(a.before, a.before + k) for a, k in zip(axes, keep, strict=True))
-    padded = np.empty(shape, dtype) if _covers(axes, keep, reach) else np.full(shape, value, dtype)
-    padded[(slice(None), *inside)] = x
+    padded = np.empty((len(x), *padding.reach, x.shape[-1]), dtype)
+    padded.fill(value)
+    padded[padding.inside] = x
     return padded
 
 
-def _covers(axes: Sequence[Axis], keep: Sequence[int], reach: Sequence[int]) -> bool:
-    return all(a.before == 0 and k == r for a, k, r in zip(axes, keep, reach, strict=True))
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Padding:
+    """Where an input goes.
+
+    Attributes:
+        reach: Spatial shape with padding.
+        used: The part of the input that windows touch.
+        inside: Where that goes; None where there is no padding.
+    """
+
+    reach: tuple[int, ...]
+    used: tuple[slice, ...]
+    inside: tuple[slice, ...] | None
+
+
+@functools.lru_cache(maxsize=1024)
+def _padding(axes: tuple[Axis, ...]) -> _Padding:
+    reach = tuple(a.reach for a in axes)
+    keep = tuple(min(a.size, max(0, r - a.before)) for a, r in zip(axes, reach, strict=True))
+    used = (slice(None), *(slice(0, k) for k in keep))
+    if keep == reach and not any(a.before for a in axes):
+        return _Padding(reach, used, None)
+    inside = (slice(None), *(slice(a.before, a.before + k) for a, k in zip(axes, keep, strict=True)))
+    return _Padding(reach, used, inside)
 
 
 def window_view(padded: Array, axes: Sequence[Axis]) -> Array:
