@@ -118,7 +118,7 @@ def test_reproducer_from_the_command_line(models: Path, tmp_path: Path) -> None:
     assert main(["optimize", path, *spec]) == 1
     assert not (tmp_path / "out.tflite").exists()
     assert sorted(p.name for p in folder.iterdir()) == [
-        "README.txt", "after.tflite", "before.tflite", "expected.npz", "inputs.npz",
+        "README.txt", "after.tflite", "before.tflite", "expected.npz", "inputs.npz", "replay.json",
     ]  # fmt: skip
     assert (
         main(

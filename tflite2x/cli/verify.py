@@ -59,22 +59,20 @@ def verify(
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:
     """Compare what two models compute on the same samples; exit code 1 when they differ."""
-    from tflite2x.errors import InputError
+    from tflite2x.verification import replay
     from tflite2x.verification import verify as compare
 
-    if second is None:
-        if not (first / "before.tflite").is_file():
-            raise InputError(f"only one file is given, and {first} is no reproducer", hint="Give two .tflite files.")
-        folder = first
-        first, second = folder / "before.tflite", folder / "after.tflite"
-        samples, adapt = str(folder / "inputs.npz"), True
-    result = compare(
-        first,
-        second,
-        samples=parse_samples(samples),
-        seed=seed,
-        adapt=adapt,
-        oracle="litert" if oracle is not None else None,
+    result = (
+        replay(first)
+        if second is None
+        else compare(
+            first,
+            second,
+            samples=parse_samples(samples),
+            seed=seed,
+            adapt=adapt,
+            oracle="litert" if oracle is not None else None,
+        )
     )
     passed = result.within(max_lsb, max_relative)
     if json:
@@ -104,6 +102,9 @@ def render(result: PairResult, passed: bool) -> str:
     lines += [f"note: {note}" for note in result.notes]
     if result.equal:
         return "\n".join([*lines, f"equal on {result.samples} samples, bit for bit"])
+    if result.failure:
+        lines.append(f"DIFFERENT: the second model does not run: {result.failure}")
+        return "\n".join([*lines, f"first difference: {result.first}"] if result.first is not None else lines)
     amounts = []
     if result.worst_lsb:
         amounts.append(f"{result.worst_lsb:g} LSB")

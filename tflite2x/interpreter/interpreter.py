@@ -61,6 +61,7 @@ class Interpreter:
         self.model = model
         self.rounding: Rounding = rounding
         self._session = Session(rounding, kernels)
+        self._parts: dict[tuple[tuple[Operator, ...], tuple[Tensor, ...]], Plan] = {}
 
     def run(
         self,
@@ -200,7 +201,11 @@ class Interpreter:
         if missing is not None or not operators:
             what = "no operators are given" if missing is None else f"no value for tensor {missing.name!r}"
             raise InputError(what, where=self.model.main.where)
-        plan = Plan(operators[0].subgraph, self._session, Part(tuple(operators), tuple(given), tuple(computed)))
+        key = tuple(operators), tuple(given)
+        plan = self._parts.get(key)
+        if plan is None:
+            part = Part(*key, tuple(computed))
+            plan = self._parts[key] = Plan(operators[0].subgraph, self._session, part)
         arrays = [values[t] for t in given]
         with self._guard():
             samples = self._count(arrays)

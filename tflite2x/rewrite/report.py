@@ -66,7 +66,9 @@ class Difference:
         sample: Which sample shows the largest difference.
         before: Value before at the element with the largest difference.
         after: Value after at that element.
-        note: What differs instead of values, such as the shape; ``worst`` is None then.
+        note: What differs instead of values, such as the shape, or that the operator does not run any more; ``worst``
+            is None then.
+        removed: Places in the model before of operators that took part in computing the tensor and are gone.
     """
 
     tensor: str
@@ -78,15 +80,23 @@ class Difference:
     before: float = 0.0
     after: float = 0.0
     note: str = ""
+    removed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        text = f"tensor '{self.tensor}' computed by {self.operator}: "
         if self.worst is None:
-            return f"tensor '{self.tensor}' computed by {self.operator}: {self.note}"
-        amount = f"{self.worst:g} LSB" if self.unit == "LSB" else f"{self.worst:.3g} relative"
-        return (
-            f"tensor '{self.tensor}' computed by {self.operator}: up to {amount}, {self.share:.2%} of the values "
-            f"differ (sample {self.sample}: {self.before:g} before, {self.after:g} after)"
-        )
+            text += self.note
+        else:
+            amount = f"{self.worst:g} LSB" if self.unit == "LSB" else f"{self.worst:.3g} relative"
+            text += (
+                f"up to {amount}, {self.share:.2%} of the values differ (sample {self.sample}: {self.before:g} before, "
+                f"{self.after:g} after)"
+            )
+        if self.removed:
+            text += (
+                f"; before, {', '.join(self.removed)} took part, which {'is' if len(self.removed) == 1 else 'are'} gone"
+            )
+        return text
 
 
 @dataclasses.dataclass(slots=True)
@@ -105,7 +115,8 @@ class Verdict:
         operator_lsb: For a claim per operator: the largest difference of a replaced operator that was given equal
             inputs.
         culprit: Text of the pass that broke the model, when it is not the one that was just checked.
-        places: The rewrites of the pass that suffice to break the model, when it made several.
+        places: The rewrites of the pass that suffice to break the model, when it says where it rewrote and can be run
+            again at some of these places only.
         first: The first tensor that differs, when the claim failed.
         reason: Why the claim failed, or why nothing was checked.
         notes: Further remarks, such as samples that had to be restricted.

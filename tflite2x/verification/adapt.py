@@ -113,10 +113,16 @@ class Expectation:
 
 
 class Trail:
-    """The expected outputs of one entry point, followed through passes."""
+    """The expected outputs of one entry point, followed through passes.
+
+    Attributes:
+        expected: What each output should be.
+        positions: Where each one stood among the outputs that the trail began with; None for those without counterpart.
+    """
 
     def __init__(self, outputs: Sequence[Array]) -> None:
         self.expected = [Expectation(a) for a in outputs]
+        self.positions: list[int | None] = list(range(len(outputs)))
 
     def follow(self, links: SubgraphLinks | None) -> None:
         """Go through one pass."""
@@ -125,6 +131,7 @@ class Trail:
                 self.expected[k.position].follow(k) if k.position is not None else Expectation(None)
                 for k in links.outputs
             ]
+            self.positions = [None if k.position is None else self.positions[k.position] for k in links.outputs]
 
     def compare(self, outputs: Sequence[Array]) -> tuple[Comparison, list[Comparison | None]]:
         """Compare outputs of the later model: all together, and one by one (None where nothing is known)."""

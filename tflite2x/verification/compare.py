@@ -107,6 +107,15 @@ def is_discrete(array: Array) -> bool:
     return array.dtype.kind in "iubO"
 
 
+def equal(expected: Array, actual: Array) -> bool:
+    """Whether two arrays are equal bit for bit, all NaN being equal."""
+    if expected is actual:
+        return True
+    if expected.shape != actual.shape or expected.dtype != actual.dtype:
+        return False
+    return not differs(expected, actual).any()
+
+
 def compare(expected: Array, actual: Array) -> Comparison:
     """Compare two arrays of one type; other shapes or types are a difference of everything."""
     if expected.shape != actual.shape or expected.dtype != actual.dtype:

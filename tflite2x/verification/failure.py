@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known about a failed check: two models, samples that tell them apart, and the pass between them."""
+"""What is known about a failed check: two models, samples that tell them apart, and where they differ first."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
+from tflite2x.rewrite.report import Difference
 from tflite2x.verification.adapt import Trail
-from tflite2x.verification.locate import locate
+from tflite2x.verification.compare import compare
+from tflite2x.verification.locate import difference, first_pair, operator_at, pick_samples, trace, trace_until
+from tflite2x.verification.removed import removed_operators
 from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
-    from tflite2x.interpreter import KernelCache
-    from tflite2x.ir import Model, Tensor
-    from tflite2x.rewrite.pipeline import Step
-    from tflite2x.rewrite.report import Difference
-    from tflite2x.verification.config import Verify
+    from tflite2x.ir import Model, Operator, Tensor
 
 Array = NDArray[Any]
-#: How many times a pass may be run again to find the rewrite that breaks the model.
-_TRIES = 64
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,18 +29,22 @@ class Failure:
     """A failed check.
 
     Attributes:
-        step: The pass.
+        name: Text of the pass.
         before: The model before it, with samples.
         after: The model after it, with the same samples in its interface.
         tensors: Tensors after it with their counterparts before it.
         rounding: Rounding contract of the interpreter.
+        failing: The operator after the pass that does not run; None when all do.
+        pair: The first tensor that differs, after and before the pass; found by ``locate`` and ``locate_failing``.
     """
 
-    step: Step
+    name: str
     before: tuple[Model, Batch]
     after: tuple[Model, Batch]
     tensors: dict[Tensor, Tensor]
     rounding: Literal["single", "double"] = "single"
+    failing: Operator | None = None
+    pair: tuple[Tensor, Tensor] | None = None
 
     def __post_init__(self) -> None:
         """Keep a copy of the model after the pass: the pipeline takes back what it did to the original."""
@@ -52,61 +54,93 @@ class Failure:
         copies = {t: c for g, k in graphs.items() for t, c in zip(g.tensors, k.tensors, strict=True)}
         self.after = copy, Batch(graphs[batch.graph], batch.inputs, batch.resize)
         self.tensors = {copies[t]: old for t, old in self.tensors.items() if t in copies}
+        if self.pair is not None:
+            self.pair = copies[self.pair[0]], self.pair[1]
+        if self.failing is not None:
+            self.failing = graphs[self.failing.subgraph].operators[self.failing.index]
+
+    def traces(self, before: Batch, after: Batch) -> tuple[dict[Tensor, Array], dict[Tensor, Array]]:
+        """Return the values of all tensors of both models, as far as they can be computed."""
+        old = trace(self.before[0], before, rounding=self.rounding)
+        if self.failing is None:
+            return old, trace(self.after[0], after, rounding=self.rounding)
+        if self.failing.subgraph is not after.graph:
+            return old, {}
+        return old, trace_until(self.failing, after, rounding=self.rounding)
 
     def locate(self, trail: Trail, outputs: Sequence[Array]) -> Difference | None:
-        """Return the first tensor that differs."""
-        return locate(self.before, self.after, self.tensors, trail, outputs, rounding=self.rounding)
+        """Trace both models on the samples that differ most and return the first tensor that differs.
 
-
-def bisect(step: Step, config: Verify, kernels: KernelCache | None = None) -> list[str]:
-    """Return the smallest set of rewrites found that breaks the model; empty when it cannot be told.
-
-    Halves are tried in turn. Two rewrites that break the model only together are returned together.
-
-    Args:
-        step: The pass that broke the model.
-        config: How models are compared.
-        kernels: Kernels that are prepared already.
-    """
-    from tflite2x.verification.session import VerifySession
-
-    places = list(dict.fromkeys(r.where for r in step.result.replaced))
-    if len(places) < 2:
-        return []
-    tries = 0
-
-    def breaks(chosen: Sequence[str]) -> bool:
-        nonlocal tries
-        tries += 1
+        Args:
+            trail: What the outputs should be.
+            outputs: What they are.
+        """
+        known = [i for i, e in enumerate(trail.expected) if e.value is not None]
+        actual = [trail.expected[i].adapted(outputs[i]) for i in known]
+        expected = [np.asarray(trail.expected[i].value)[: len(a)] for i, a in zip(known, actual, strict=True)]
+        traced = False
         try:
-            again = step.repeat(chosen)
-            return (
-                not VerifySession(
-                    dataclasses.replace(config, every="pass"), again.before, search=False, kernels=kernels
-                )
-                .check(again)
-                .passed
-            )
+            found = self._first(*pick_samples(self.before[1], self.after[1], expected, actual))
+            traced = True
         except Tflite2xError:
-            return True
+            found = None
+        if found is not None:
+            return found
+        graphs = self.before[1].graph, self.after[1].graph
+        for i, a, b in zip(known, expected, actual, strict=True):
+            position = trail.positions[i]
+            if compare(a, b).equal or position is None:
+                continue
+            tensor, counterpart = graphs[1].outputs[i], graphs[0].outputs[position]
+            self.pair = tensor, counterpart
+            # A tensor that holds what it held before is not to blame for standing where another one stood.
+            moved = traced and self.tensors.get(tensor) not in (None, counterpart)
+            producer = None if moved else tensor.producer
+            where = f"{graphs[1].where}.outputs[{i}]" if producer is None else producer.where
+            return self._with_removed(difference(counterpart.name, where, a, b), counterpart)
+        return None
 
-    if breaks([]):
-        return []  # the pass does not ask where it may rewrite
-    while len(places) > 1 and tries < _TRIES:
-        middle = len(places) // 2
-        halves = places[:middle], places[middle:]
-        found = next((half for half in halves if breaks(half)), None)
-        if found is None:
-            return _together(places, breaks, _TRIES - tries)
-        places = found
-    return places
+    def locate_failing(self, error: Tflite2xError) -> Difference | None:
+        """Return the first tensor that differs in front of the operator that fails, or else what that one computed."""
+        op = self.failing
+        assert op is not None
+        try:
+            found = self._first(self.before[1], self.after[1]) if op.subgraph is self.after[1].graph else None
+        except Tflite2xError:
+            found = None
+        if found is not None:
+            return found
+        target = next((t for t in op.outputs if t in self.tensors), None)
+        if target is None:
+            return None
+        self.pair = target, self.tensors[target]
+        what = Difference(target.name or "", op.where, None, "", 1.0, note=f"it does not run any more: {error.what}")
+        return self._with_removed(what, self.tensors[target])
+
+    def _first(self, before: Batch, after: Batch) -> Difference | None:
+        old, new = self.traces(before, after)
+        self.pair = first_pair(old, new, self.tensors)
+        if self.pair is None:
+            return None
+        tensor, counterpart = self.pair
+        where = tensor.producer.where if tensor.producer is not None else f"{tensor.subgraph.where}.inputs"
+        found = difference(counterpart.name, where, old[counterpart], new[tensor])
+        return self._with_removed(found, counterpart)
+
+    def _with_removed(self, found: Difference, target: Tensor) -> Difference:
+        assert self.pair is not None
+        gone = removed_operators(target, self.pair[0].subgraph, self.tensors)
+        return dataclasses.replace(found, removed=tuple(op.where for op in gone))
 
 
-def _together(places: list[str], breaks: Any, tries: int) -> list[str]:
-    """Leave out what is not needed to break the model, one by one."""
-    kept = list(places)
-    for place in places[:tries]:
-        rest = [p for p in kept if p != place]
-        if breaks(rest):
-            kept = rest
-    return kept
+def crash(
+    name: str,
+    before: tuple[Model, Batch],
+    after: tuple[Model, Batch],
+    tensors: dict[Tensor, Tensor],
+    error: Tflite2xError,
+    rounding: Any = "single",
+) -> Failure | None:
+    """Return what is known about a model that does not run any more; None when the error names no operator."""
+    op = operator_at(after[0], error)
+    return None if op is None else Failure(name, before, after, tensors, rounding, op)

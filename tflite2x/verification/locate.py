@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding the first tensor that differs between two models."""
+"""Values of all tensors of two models, and the first tensor that differs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from tflite2x.errors import Tflite2xError
 from tflite2x.interpreter import Interpreter
 from tflite2x.rewrite.report import Difference
-from tflite2x.verification.adapt import Trail
 from tflite2x.verification.compare import compare, differs, distance, is_discrete, relative
 from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model, Subgraph, Tensor
+    from tflite2x.ir import Model, Operator, Tensor
 
 Array = NDArray[Any]
 
@@ -49,30 +48,24 @@ def difference(name: str | None, operator: str, expected: Array, actual: Array) 
     )
 
 
-def first_difference(
-    before: tuple[Model, Batch],
-    after: tuple[Model, Batch],
-    tensors: Mapping[Tensor, Tensor],
-    *,
-    rounding: Any = "single",
-) -> Difference | None:
-    """Return the first tensor, in the order of computation, whose values differ.
+def trace(model: Model, batch: Batch, *, rounding: Any = "single") -> dict[Tensor, Array]:
+    """Return what all tensors hold, with a sample axis."""
+    interpreter = Interpreter(model, rounding=rounding)
+    if batch.inputs:
+        return interpreter.trace(batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize)
+    return {t: a[None] for t, a in interpreter.trace([], subgraph=batch.graph).items()}
+
+
+def first_pair(
+    old: Mapping[Tensor, Array], new: Mapping[Tensor, Array], tensors: Mapping[Tensor, Tensor]
+) -> tuple[Tensor, Tensor] | None:
+    """Return the first tensor, in the order of computation, whose values differ, with its counterpart.
 
     Args:
-        before: The earlier model and samples for it.
-        after: The later model and the same samples in its interface.
+        old: Values of the earlier model's tensors.
+        new: Values of the later model's.
         tensors: Tensors of the later model with their counterparts in the earlier one.
-        rounding: Rounding contract of the interpreter.
     """
-    values = []
-    for model, batch in (before, after):
-        interpreter = Interpreter(model, rounding=rounding)
-        values.append(
-            interpreter.trace(batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize)
-            if batch.inputs
-            else {t: a[None] for t, a in interpreter.trace([], subgraph=batch.graph).items()}
-        )
-    old, new = values
     for tensor, actual in new.items():
         counterpart = tensors.get(tensor)
         expected = old.get(counterpart) if counterpart is not None else None
@@ -83,35 +76,31 @@ def first_difference(
         if len(expected) != len(actual):
             continue  # samples were put together: nothing to compare one by one
         if not compare(expected, actual).equal:
-            where = tensor.producer.where if tensor.producer is not None else f"{tensor.subgraph.where}.inputs"
-            return difference(counterpart.name, where, expected, actual)
+            return tensor, counterpart
     return None
 
 
-def until_failure(model: Model, batch: Batch, error: Tflite2xError) -> tuple[Model, Batch, dict[Tensor, Tensor]] | None:
-    """Cut a model that does not run in front of the operator that fails.
-
-    Args:
-        model: The model.
-        batch: Samples for it.
-        error: What the interpreter said.
-
-    Returns:
-        The part that runs, the samples for it, and its tensors with those of ``model``; None when the error names no
-        operator of the subgraph.
-    """
+def operator_at(model: Model, error: Tflite2xError) -> Operator | None:
+    """Return the operator that an error names, or None."""
     found = re.search(r"subgraphs\[(\d+)\]\.operators\[(\d+)\]", error.where)
-    if found is None or int(found[1]) != batch.graph.index:
+    if found is None or int(found[1]) >= len(model.subgraphs):
         return None
-    copy = model.clone()
-    graph = copy.subgraphs[batch.graph.index]
+    operators = model.subgraphs[int(found[1])].operators
+    return operators[int(found[2])] if int(found[2]) < len(operators) else None
+
+
+def trace_until(op: Operator, batch: Batch, *, rounding: Any = "single") -> dict[Tensor, Array]:
+    """Return what all tensors hold that are computed in front of an operator which does not run."""
+    model = op.subgraph.model.clone()
+    graph = model.subgraphs[batch.graph.index]
     originals = dict(zip(graph.tensors, batch.graph.tensors, strict=True))
-    kept = graph.operators[: int(found[2])]
-    for signature in copy.signatures:
-        copy.remove_signature(signature)
-    graph.set_outputs([t for op in kept for t in op.outputs])
+    kept = graph.operators[: op.index]
+    for signature in model.signatures:
+        model.remove_signature(signature)
+    graph.set_outputs([t for o in kept for t in o.outputs])
     graph.remove_operators(graph.operators[len(kept) :])
-    return copy, Batch(graph, batch.inputs, batch.resize), originals
+    values = trace(model, Batch(graph, batch.inputs, batch.resize), rounding=rounding)
+    return {originals[t]: a for t, a in values.items() if t in originals}
 
 
 def worst_samples(expected: Sequence[Array], actual: Sequence[Array], count: int) -> NDArray[np.intp]:
@@ -124,52 +113,14 @@ def worst_samples(expected: Sequence[Array], actual: Sequence[Array], count: int
     return np.sort(order[:count])
 
 
-def locate(
-    before: tuple[Model, Batch],
-    after: tuple[Model, Batch],
-    tensors: Mapping[Tensor, Tensor],
-    trail: Trail,
-    outputs: Sequence[Array],
-    *,
-    rounding: Any = "single",
-) -> Difference | None:
-    """Trace both models on the samples that differ most and return the first tensor that differs.
-
-    Args:
-        before: The earlier model and samples for it.
-        after: The later model and the same samples in its interface.
-        tensors: Tensors of the later model with their counterparts in the earlier one.
-        trail: What the outputs should be.
-        outputs: What they are.
-        rounding: Rounding contract of the interpreter.
-    """
-    known = [(e, a) for e, a in zip(trail.expected, outputs, strict=True) if e.value is not None]
-    actual = [e.adapted(a) for e, a in known]
-    expected = [np.asarray(e.value)[: len(a)] for (e, _), a in zip(known, actual, strict=True)]
-    if after[1].count == before[1].count:
-        picked = np.unique(worst_samples(expected, actual, TRACED) % max(1, after[1].count))
-    else:  # samples were put together
-        picked = np.arange(after[1].count)
-    try:
-        found = first_difference(
-            (before[0], _pick(before[1], picked if after[1].count == before[1].count else slice(None))),
-            (after[0], _pick(after[1], picked)),
-            tensors,
-            rounding=rounding,
-        )
-    except Tflite2xError:
-        found = None
-    if found is not None:
-        return found
-    for tensor, a, b in zip(_known_outputs(after[1].graph, trail), expected, actual, strict=True):
-        if not compare(a, b).equal:
-            where = tensor.producer.where if tensor.producer is not None else tensor.where
-            return difference(tensor.name, where, a, b)
-    return None
-
-
-def _known_outputs(graph: Subgraph, trail: Trail) -> list[Tensor]:
-    return [t for t, e in zip(graph.outputs, trail.expected, strict=True) if e.value is not None]
+def pick_samples(
+    before: Batch, after: Batch, expected: Sequence[Array], actual: Sequence[Array]
+) -> tuple[Batch, Batch]:
+    """Return both batches with the samples only that differ most."""
+    if after.count != before.count:  # samples were put together
+        return before, after
+    picked = np.unique(worst_samples(expected, actual, TRACED) % max(1, after.count))
+    return _pick(before, picked), _pick(after, picked)
 
 
 def _pick(batch: Batch, picked: Any) -> Batch:

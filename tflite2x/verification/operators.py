@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
-from tflite2x.interpreter import Interpreter, KernelCache
-from tflite2x.rewrite.extract import extract
-from tflite2x.rewrite.report import Difference, Verdict
+from tflite2x.interpreter import Interpreter
+from tflite2x.rewrite.report import Verdict
 from tflite2x.verification.compare import Comparison, compare
+from tflite2x.verification.local import Local
 from tflite2x.verification.locate import difference
 from tflite2x.verification.running import Batch
 
@@ -33,17 +33,18 @@ class Site:
     Attributes:
         tensor: The tensor in the later model.
         inputs: Tensors of the later model, with counterparts, that the changed operators compute it from.
-        operator: The operator that computes it.
+        operators: The changed operators, in order; the last one computes the tensor.
     """
 
     tensor: Tensor
     inputs: list[Tensor]
-    operator: Operator
+    operators: list[Operator]
 
 
 def find_sites(changed: Sequence[Operator], tensors: Mapping[Tensor, Tensor]) -> list[Site]:
-    """Group changed operators into sites: from tensors with counterparts to tensors with counterparts."""
+    """Group changed operators, given in order, into sites: from tensors with counterparts to such tensors."""
     inside = set(changed)
+    order = {op: i for i, op in enumerate(changed)}
     sites = []
     for op in changed:
         for tensor in op.outputs:
@@ -61,71 +62,37 @@ def find_sites(changed: Sequence[Operator], tensors: Mapping[Tensor, Tensor]) ->
                     elif producer not in seen:
                         seen.add(producer)
                         waiting.append(producer)
-            sites.append(Site(tensor, list(frontier), op))
+            sites.append(Site(tensor, list(frontier), sorted(seen, key=order.__getitem__)))
     return sites
 
 
-class Parts:
-    """The sites of one model as models of their own, each cut out once; for as long as the model stays as it is.
-
-    Args:
-        rounding: Rounding contract of the interpreter.
-        kernels: Kernels that are prepared already.
-    """
-
-    def __init__(self, rounding: Any = "single", kernels: KernelCache | None = None) -> None:
-        self.rounding = rounding
-        self.kernels = kernels
-        self._interpreters: dict[tuple[Tensor, ...], Interpreter] = {}
-
-    def interpreter(self, site: Site) -> Interpreter:
-        """Return what runs a site, without state.
-
-        Raises:
-            GraphError: The site cannot be cut out.
-        """
-        key = site.tensor, *site.inputs
-        interpreter = self._interpreters.get(key)
-        if interpreter is None:
-            part = extract(site.tensor.subgraph, site.inputs, [site.tensor])
-            interpreter = self._interpreters[key] = Interpreter(part, self.rounding, kernels=self.kernels)
-        interpreter.reset()
-        return interpreter
-
-
-def check_site(
-    site: Site, old_values: Mapping[Tensor, Array], tensors: Mapping[Tensor, Tensor], parts: Parts
-) -> tuple[Comparison, Difference | None] | None:
-    """Run a site on the values that its inputs have in the earlier model and compare its output with that model's.
+def run_site(
+    site: Site, old_values: Mapping[Tensor, Array], tensors: Mapping[Tensor, Tensor], interpreter: Interpreter
+) -> Array | None:
+    """Run a site on the values that its inputs have in the earlier model; None when it cannot be run alone.
 
     Args:
         site: The site.
         old_values: Values of the earlier model's tensors, with a sample axis.
         tensors: Tensors of the later model with their counterparts.
-        parts: Sites of the later model.
-
-    Returns:
-        The comparison and, if something differs, the difference; None when the site cannot be run alone.
+        interpreter: Runs the later model.
     """
-    values = []
+    values = {}
     for tensor in site.inputs:
         counterpart = tensors.get(tensor)
         value = old_values.get(counterpart) if counterpart is not None else None
         if value is None or counterpart is None or counterpart.dtype != tensor.dtype:
             return None
-        values.append(value)
-    expected = old_values.get(tensors[site.tensor])
-    if expected is None:
+        values[tensor] = value
+    if any(op.calls for op in site.operators):
         return None
+    interpreter.reset()
     try:
-        interpreter = parts.interpreter(site)
+        return interpreter.run_operators(site.operators, values)[site.tensor]
     except Tflite2xError:
         return None
-    (actual,) = interpreter.run_batch(values, resize=True)
-    found = compare(expected, actual)
-    if found.equal:
-        return found, None
-    return found, difference(tensors[site.tensor].name, site.operator.where, expected, actual)
+    finally:
+        interpreter.reset()
 
 
 def check_operators(
@@ -134,8 +101,8 @@ def check_operators(
     changes: Changes,
     verdict: Verdict,
     total: Comparison,
-    parts: Parts,
-) -> None:
+    local: Local,
+) -> tuple[int, tuple[Tensor, Tensor]] | None:
     """Check every replaced operator and write what was found into ``verdict``.
 
     Args:
@@ -144,36 +111,48 @@ def check_operators(
         changes: The operators that it changed.
         verdict: Gets ``operator_lsb`` and, when the claim does not hold, the failure.
         total: How the outputs of the model differ; decides when operators cannot be run alone.
-        parts: Sites of the later model.
+        local: What the changed operators computed.
+
+    Returns:
+        The first tensor that breaks the claim, after and before the pass, behind the number of the batch that shows it.
     """
     claim = step.claim
     assert claim.lsb is not None
+    guilty = None
     tensors = {**step.tensors, **successors(step)}
     sites = find_sites(changes.operators, tensors)
     covered = 0
-    for batch in batches:
+    for i, batch in enumerate(batches):
         own = [s for s in sites if step.subgraphs.get(s.tensor.subgraph) is batch.graph]
         if not own or not batch.inputs:
             continue
-        values = batch.values or Interpreter(step.before, parts.rounding, kernels=parts.kernels).trace(
+        values = batch.values or Interpreter(step.before, local.interpreter.rounding).trace(
             batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize
         )
+        known, differing = local.found(i)
         for site in own:
-            checked = check_site(site, values, tensors, parts)
-            if checked is None:
+            expected = values.get(tensors[site.tensor])
+            # Changed operators may have read what others computed, instead of what was there before.
+            actual = known.get(site.tensor) if differing.isdisjoint(site.inputs) else None
+            if actual is None:
+                actual = run_site(site, values, tensors, local.interpreter)
+            if expected is None or actual is None:
                 continue
             covered += 1
-            found, first = checked
+            found = compare(expected, actual)
             verdict.operator_lsb = max(verdict.operator_lsb or 0.0, found.worst_lsb or 0.0)
             if verdict.passed and not found.within(claim.lsb, claim.relative):
-                verdict.passed, verdict.first = False, first
+                verdict.passed = False
+                verdict.first = difference(tensors[site.tensor].name, site.operators[-1].where, expected, actual)
                 verdict.reason = broken_claim(claim, found)
+                guilty = i, (site.tensor, tensors[site.tensor])
     missing = len(changes.operators) if not sites else len(sites) * len(batches) - covered
     if (missing > 0 and not sites) or not covered:
         verdict.notes.append("replaced operators cannot be run alone; the model's outputs were compared")
         if verdict.passed and not total.within(claim.lsb, claim.relative):
             verdict.passed = False
             verdict.reason = broken_claim(claim, total)
+    return guilty
 
 
 def successors(step: Step) -> dict[Tensor, Tensor]:

@@ -9,15 +9,17 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
-from tflite2x.interpreter import KernelCache
+from tflite2x.interpreter import Interpreter, KernelCache
+from tflite2x.interpreter.registry import find_kernel
 from tflite2x.rewrite.report import Difference, plain
 from tflite2x.verification.adapt import Trail, follow_inputs
 from tflite2x.verification.align import align_entries, align_interface, align_tensors
 from tflite2x.verification.compare import Comparison
 from tflite2x.verification.config import Samples, Verify
-from tflite2x.verification.locate import locate
+from tflite2x.verification.failure import Failure, crash
+from tflite2x.verification.locate import operator_at
 from tflite2x.verification.oracle import second_opinion
-from tflite2x.verification.running import Batch, make_batches, run_batches
+from tflite2x.verification.running import Batch, failing_batch, make_batches, run_batches
 from tflite2x.verification.session import cannot_verify
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class PairResult:
         adapters: Conversions at the interface, as texts.
         notes: Remarks, such as samples that had to be restricted.
         shapes: Shapes or types of outputs that do not agree; empty when all do.
+        failure: Why the second model does not run on samples on which the first one runs; empty when it does.
         ms: Time that it took.
     """
 
@@ -51,12 +54,13 @@ class PairResult:
     adapters: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     shapes: str = ""
+    failure: str = ""
     ms: float = 0.0
 
     @property
     def equal(self) -> bool:
-        """Whether all outputs are equal bit for bit."""
-        return not self.share and not self.shapes
+        """Whether both models run and all outputs are equal bit for bit."""
+        return not self.share and not self.shapes and not self.failure
 
     def within(self, lsb: float = 0, relative: float = 0.0) -> bool:
         """Whether outputs differ by at most ``lsb`` (integers) and ``relative`` of the largest magnitude (floats)."""
@@ -64,6 +68,7 @@ class PairResult:
             return True
         return (
             not self.shapes
+            and not self.failure
             and (self.worst_lsb or 0.0) <= lsb
             and (self.worst_relative or 0.0) <= relative
             and (lsb > 0 or relative > 0)
@@ -97,7 +102,7 @@ def verify(
 
     Raises:
         InputError: The interfaces do not match.
-        UnsupportedError: The interpreter cannot run one of the models.
+        UnsupportedError: The interpreter cannot run the first model, or has no kernel for an operator of the second.
     """
     started = time.perf_counter()
     a, b = _model(model_a), _model(model_b)
@@ -105,29 +110,35 @@ def verify(
     entries = dict(align_entries(a, b))
     links = {x: align_interface(x, y, adapt=adapt) for x, y in entries.items()}
     try:
-        batches, expected, notes = make_batches(
-            a, config, lambda m, bs: run_batches(m, bs, rounding=rounding, kernels=kernels)
-        )
-        batches, expected = _known(batches, expected, entries)
-        others = [
-            Batch(entries[batch.graph], follow_inputs(batch.inputs, links[batch.graph], []), batch.resize)
-            for batch in batches
-        ]
-        actual = run_batches(b, others, rounding=rounding, kernels=kernels)
+        batches, expected, notes = make_batches(Interpreter(a, rounding, kernels=kernels), config)
     except (UnsupportedError, ExecutionError) as error:
         raise cannot_verify(error) from error
-    if oracle is not None:
+    batches, expected = _known(batches, expected, entries)
+    others = [
+        Batch(entries[batch.graph], follow_inputs(batch.inputs, links[batch.graph], []), batch.resize)
+        for batch in batches
+    ]
+    total, first, failed = Comparison(), None, ""
+    try:
+        actual = run_batches(Interpreter(b, rounding, kernels=kernels), others)
+    except (UnsupportedError, ExecutionError) as error:
+        if _is_unknown(b, error):
+            raise cannot_verify(error) from error
+        failed, actual = str(error), []
+        i, why = failing_batch(Interpreter(b, rounding, kernels=kernels), others) or (0, error)
+        tensors = align_tensors(batches[i].graph, others[i].graph, links[batches[i].graph])
+        failure = crash("", (a, batches[i]), (b, others[i]), tensors, why, rounding)
+        first = failure.locate_failing(why) if failure is not None else None
+    if oracle is not None and not failed:
         notes = [*notes, f"A: {second_opinion(a, batches, expected)}", f"B: {second_opinion(b, others, actual)}"]
-    total = Comparison()
-    first = None
-    for batch, other, want, got in zip(batches, others, expected, actual, strict=True):
+    for batch, other, want, got in zip(batches, others, expected, actual, strict=not failed):
         trail = Trail(want)
         trail.follow(links[batch.graph])
         found, _ = trail.compare(got)
         total.add(found)
         if first is None and not found.equal:
             tensors = align_tensors(batch.graph, other.graph, links[batch.graph])
-            first = locate((a, batch), (b, other), tensors, trail, got, rounding=rounding)
+            first = Failure("", (a, batch), (b, other), tensors, rounding).locate(trail, got)
     return PairResult(
         samples=sum(batch.count for batch in batches),
         worst_lsb=total.worst_lsb,
@@ -140,8 +151,18 @@ def verify(
         ),
         notes=tuple(notes),
         shapes=total.shapes,
+        failure=failed,
         ms=(time.perf_counter() - started) * 1e3,
     )
+
+
+def _is_unknown(model: Model, error: Tflite2xError) -> bool:
+    """Whether an operator that has no kernel at all is why a model does not run, which says nothing about it."""
+    op = operator_at(model, error)
+    try:
+        return op is None or find_kernel(op) is None
+    except UnsupportedError:
+        return True
 
 
 def _known(batches: list[Batch], outputs: list[Any], entries: dict[Any, Any]) -> tuple[list[Batch], list[Any]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite2x.errors import Tflite2xError
+from tflite2x.errors import InputError, Tflite2xError
 from tflite2x.interpreter import Interpreter
 from tflite2x.ir.files import dumps, write_file
 from tflite2x.rewrite.extract import extract
 from tflite2x.verification.compare import compare
 from tflite2x.verification.failure import Failure
-from tflite2x.verification.pair import verify
+from tflite2x.verification.locate import first_pair
+from tflite2x.verification.pair import PairResult, verify
+from tflite2x.verification.running import run_batches
+from tflite2x.verification.structure import is_stateful
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Subgraph, Tensor
@@ -36,6 +40,7 @@ before.tflite   the model before the pass, cut down to {operators} operators aro
 after.tflite    the same part after the pass
 inputs.npz      {count} samples
 expected.npz    what before.tflite computes from them
+replay.json     how both were compared
 
 Replay: tflite2x verify {folder}
     or: tflite2x verify before.tflite after.tflite --samples inputs.npz{adapt}
@@ -51,7 +56,8 @@ def reproduce(failure: Failure, folder: str | os.PathLike[str], what: str = "") 
         what: What went wrong, for the README.
 
     Returns:
-        The folder, with ``before.tflite``, ``after.tflite``, ``inputs.npz``, ``expected.npz`` and ``README.txt``.
+        The folder, with ``before.tflite``, ``after.tflite``, ``inputs.npz``, ``expected.npz``, ``replay.json`` and
+        ``README.txt``.
 
     Raises:
         FileAccessError: The folder cannot be written.
@@ -66,7 +72,7 @@ def reproduce(failure: Failure, folder: str | os.PathLike[str], what: str = "") 
     _name_interface(after)
     outputs = _outputs(before, inputs, failure)
     text = _README.format(
-        name=failure.step.name,
+        name=failure.name,
         what=what,
         operators=sum(len(g.operators) for g in before.subgraphs),
         count=len(inputs[0]) if inputs else 1,
@@ -77,8 +83,32 @@ def reproduce(failure: Failure, folder: str | os.PathLike[str], what: str = "") 
     write_file(path / "after.tflite", [dumps(after)])
     write_file(path / "inputs.npz", [_npz(names, inputs)])
     write_file(path / "expected.npz", [_npz([t.name or "" for t in before.main.outputs], outputs)])
+    how = {"pass": failure.name, "what": what, "adapt": adapt, "rounding": failure.rounding}
+    write_file(path / "replay.json", [json.dumps(how, indent=2).encode() + b"\n"])
     write_file(path / "README.txt", [text.encode()])
     return path
+
+
+def replay(folder: str | os.PathLike[str]) -> PairResult:
+    """Compare the two models of a reproducer once more.
+
+    Args:
+        folder: What ``reproduce`` returned.
+
+    Raises:
+        InputError: The folder holds no reproducer.
+    """
+    path = Path(folder)
+    try:
+        how = json.loads((path / "replay.json").read_bytes())
+        adapt, rounding = bool(how["adapt"]), how["rounding"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} holds no reproducer: {error}",
+            hint="Give the folder that --reproducer wrote, or two .tflite files.",
+        ) from None
+    names = (path / "before.tflite", path / "after.tflite")
+    return verify(*names, samples=path / "inputs.npz", adapt=adapt, rounding=rounding)
 
 
 def _outputs(model: Model, inputs: list[Array], failure: Failure) -> list[Array]:
@@ -103,37 +133,30 @@ def _name_interface(model: Model) -> list[str]:
     return [t.name or "" for t in graph.inputs]
 
 
-def _traces(failure: Failure) -> list[dict[Tensor, Array]]:
-    traces = []
-    for model, batch in (failure.before, failure.after):
-        interpreter = Interpreter(model, rounding=failure.rounding)
-        traces.append(interpreter.trace(batch.inputs, batched=True, subgraph=batch.graph, resize=batch.resize))
-    return traces
-
-
 def _cut(failure: Failure) -> tuple[Model, Model, list[Array]] | None:
     """Return both sub-models around the first tensor that differs, and inputs; None where that is not possible."""
     if not failure.before[1].inputs:
         return None
     try:
-        old, new = _traces(failure)
-        first = _first(failure, old, new)
-        if first is None or first.producer is None:
+        old, new = failure.traces(failure.before[1], failure.after[1])
+        pair = failure.pair or first_pair(old, new, failure.tensors)
+        if pair is None or pair[0].producer is None or pair[1].producer is None:
             return None
-        tensors = failure.tensors
+        first, counterpart = pair
         equal = _equal_pairs(failure, old, new)
-        back = {counterpart: tensor for tensor, counterpart in equal.items()}
+        back = {b: a for a, b in equal.items()}
         # What either model computes the tensor from, and both have.
-        ahead = _frontier(first, set(equal)), _frontier(tensors[first], set(back))
+        ahead = _frontier(first, set(equal) - {first}), _frontier(counterpart, set(back) - {failure.tensors.get(first)})
         inputs = list(dict.fromkeys([*ahead[0], *(back[t] for t in ahead[1])]))
-        counterparts = [tensors[t] for t in inputs]
-        before = extract(failure.before[1].graph, counterparts, [tensors[first]])
-        after = extract(failure.after[1].graph, inputs, [first])
-        expected, actual = old[tensors[first]], new[first]
-        different = np.array([not compare(a, b).equal for a, b in zip(expected, actual, strict=True)])
-        picked = np.flatnonzero(different)[:_KEPT]
-        arrays = [old[t][picked] for t in counterparts]
+        counterparts = [equal[t] for t in inputs]
+        before = extract(counterpart.subgraph, counterparts, [counterpart])
+        after = extract(first.subgraph, inputs, [first])
+        arrays = [old[t] for t in counterparts]
+        if first in new and counterpart in old and first.subgraph is failure.after[1].graph:
+            arrays = _differing(arrays, [old[counterpart]], [new[first]])
+        arrays = [a[:_KEPT] for a in arrays]
         named = dict(zip(_name_interface(before), arrays, strict=True))
+        _name_interface(after)
         if verify(before, after, samples=named, rounding=failure.rounding).equal:
             return None  # the difference needs what lies further ahead
     except Tflite2xError:
@@ -141,17 +164,14 @@ def _cut(failure: Failure) -> tuple[Model, Model, list[Array]] | None:
     return before, after, arrays
 
 
-def _first(failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array]) -> Tensor | None:
-    for tensor, value in new.items():
-        counterpart = failure.tensors.get(tensor)
-        expected = old.get(counterpart) if counterpart is not None else None
-        if expected is None or counterpart is None or len(expected) != len(value):
-            continue
-        if tensor.producer is None and counterpart.producer is not None:
-            continue  # an input where an operator was before: adapters made its values
-        if not compare(expected, value).equal:
-            return tensor
-    return None
+def _differing(inputs: Sequence[Array], expected: Sequence[Array], actual: Sequence[Array]) -> list[Array]:
+    """Return the inputs of the samples that differ, or all of them when none does."""
+    count = len(inputs[0]) if inputs else 0
+    if any(len(a) != count for a in (*expected, *actual)):
+        return list(inputs)
+    pairs = list(zip(expected, actual, strict=True))
+    places = [i for i in range(count) if any(not compare(a[i], b[i]).equal for a, b in pairs)]
+    return [a[places] for a in inputs] if places else list(inputs)
 
 
 def _equal_pairs(failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array]) -> dict[Tensor, Tensor]:
@@ -191,8 +211,14 @@ def _whole(failure: Failure) -> tuple[Model, Model, list[Array]]:
         copy = model.clone()
         graph = copy.subgraphs[batch.graph.index]
         models.append(_alone(copy, graph))
-    batch = failure.before[1]
-    return models[0], models[1], [a[:_KEPT] for a in batch.inputs]
+    inputs = failure.before[1].inputs
+    if failure.failing is None and len(inputs) and not is_stateful(failure.before[0].subgraphs):
+        (expected,), (actual,) = (
+            run_batches(Interpreter(m, failure.rounding), [b]) for m, b in (failure.before, failure.after)
+        )
+        if len(expected) == len(actual):
+            inputs = _differing(inputs, expected, actual)
+    return models[0], models[1], [a[:_KEPT] for a in inputs]
 
 
 def _alone(model: Model, graph: Subgraph) -> Model:

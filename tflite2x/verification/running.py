@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tflite2x.errors import ExecutionError, RaggedOutputError, UnsupportedError
-from tflite2x.interpreter import Interpreter, KernelCache
+from tflite2x.errors import ExecutionError, RaggedOutputError, Tflite2xError, UnsupportedError
+from tflite2x.interpreter import Interpreter
 from tflite2x.verification.samples import generate_all, has_open_shape
 from tflite2x.verification.structure import is_stateful
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from tflite2x.verification.config import Verify
 
 Array = NDArray[Any]
-
-#: Runs batches of a model and returns the outputs of each.
-Runner = Callable[["Model", "list[Batch]"], "list[list[Array]]"]
 
 #: Calls in a row for models with state; each takes the samples in another order.
 CALLS = 3
@@ -60,19 +57,15 @@ def entry_points(model: Model) -> list[Subgraph]:
     return [g for i, g in enumerate(model.subgraphs) if g in entered or (i == 0 and (g.inputs or g.outputs))]
 
 
-def run_batches(
-    model: Model, batches: Sequence[Batch], *, rounding: Any = "single", kernels: KernelCache | None = None
-) -> list[list[Array]]:
+def run_batches(interpreter: Interpreter, batches: Sequence[Batch]) -> list[list[Array]]:
     """Run all batches and return the outputs of each; a model with state is called several times in a row.
 
     Args:
-        model: The model.
-        batches: Samples; ``graph`` belongs to ``model``.
-        rounding: Rounding contract of the interpreter.
-        kernels: Kernels that were prepared for other versions of the model.
+        interpreter: Runs the model, from the beginning.
+        batches: Samples; ``graph`` belongs to the model.
     """
-    stateful = is_stateful(model.subgraphs)
-    interpreter = Interpreter(model, rounding, kernels=kernels)
+    stateful = is_stateful(interpreter.model.subgraphs)
+    interpreter.reset()
     found: list[list[list[Array]]] = [[] for _ in batches]
     for call in range(CALLS if stateful else 1):
         for batch, results in zip(batches, found, strict=True):
@@ -81,6 +74,16 @@ def run_batches(
             inputs = [np.roll(a, call, axis=0) for a in batch.inputs] if call else batch.inputs
             results.append(_run(interpreter, batch, inputs))
     return [[np.concatenate(parts) for parts in zip(*results, strict=True)] for results in found]
+
+
+def failing_batch(interpreter: Interpreter, batches: Sequence[Batch]) -> tuple[int, Tflite2xError] | None:
+    """Return the number of the first batch that does not run, and why; None when each of them runs alone."""
+    for i, batch in enumerate(batches):
+        try:
+            run_batches(interpreter, [batch])
+        except Tflite2xError as error:
+            return i, error
+    return None
 
 
 def _run(interpreter: Interpreter, batch: Batch, inputs: list[Array]) -> list[Array]:
@@ -103,15 +106,14 @@ def _can_keep(batch: Batch, inputs: list[Array]) -> bool:
     return batch.count * sum(t.nbytes for t in batch.graph.tensors if not t.is_constant) <= MEMORY
 
 
-def make_batches(model: Model, config: Verify, run: Runner) -> tuple[list[Batch], list[list[Array]], list[str]]:
+def make_batches(interpreter: Interpreter, config: Verify) -> tuple[list[Batch], list[list[Array]], list[str]]:
     """Make the samples that a model runs on.
 
     Random integers that turn out to be indices beyond their tensor are restricted to 0 and 1.
 
     Args:
-        model: The model.
+        interpreter: Runs the model.
         config: What the user asked for.
-        run: Runs batches.
 
     Returns:
         The batches, the outputs of the model for each, and remarks.
@@ -120,37 +122,38 @@ def make_batches(model: Model, config: Verify, run: Runner) -> tuple[list[Batch]
         UnsupportedError: The interpreter cannot run the model.
         ExecutionError: The model does not run on the samples.
     """
+    model = interpreter.model
     graphs = entry_points(model)
     if config.own is not None:
         batches = [Batch(g, config.own_samples(g), resize=True) for g in graphs if g.inputs]
-        return *_run_apart(model, batches, run), []
+        return *_run_apart(interpreter, batches), []
     notes: list[str] = []
     batches = [Batch(g, generate_all(g, config.count, config.seed)) for g in graphs]
     try:
-        batches, outputs = _run_apart(model, batches, run)
+        batches, outputs = _run_apart(interpreter, batches)
     except ExecutionError as error:
         notes.append(f"integer inputs restricted to 0 and 1 ({error.what})")
         batches = [Batch(g, generate_all(g, config.count, config.seed, restricted=True)) for g in graphs]
-        batches, outputs = _run_apart(model, batches, run)
+        batches, outputs = _run_apart(interpreter, batches)
     if not is_stateful(model.subgraphs):
         for graph in graphs:
             if has_open_shape(graph):
                 inputs = generate_all(graph, min(OPEN_SAMPLES, config.count), config.seed, open_length=OPEN_LENGTH)
                 extra = Batch(graph, inputs, resize=True)
                 try:
-                    outputs += run(model, [extra])
+                    outputs += run_batches(interpreter, [extra])
                     batches.append(extra)
                 except (ExecutionError, UnsupportedError):
                     notes.append(f"{graph.where} does not run with {OPEN_LENGTH} along its open dimensions")
     return batches, outputs, notes
 
 
-def _run_apart(model: Model, batches: list[Batch], run: Runner) -> tuple[list[Batch], list[list[Array]]]:
+def _run_apart(interpreter: Interpreter, batches: list[Batch]) -> tuple[list[Batch], list[list[Array]]]:
     """Run batches; where the shapes of outputs follow from values, make every sample a batch of its own first."""
     try:
-        return batches, run(model, batches)
+        return batches, run_batches(interpreter, batches)
     except RaggedOutputError:
-        if is_stateful(model.subgraphs):
+        if is_stateful(interpreter.model.subgraphs):
             raise
         apart = [Batch(b.graph, [a[i : i + 1] for a in b.inputs], b.resize) for b in batches for i in range(b.count)]
-        return apart, run(model, apart)
+        return apart, run_batches(interpreter, apart)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
-from tflite2x.interpreter import KernelCache
+from tflite2x.interpreter import Interpreter, KernelCache
 from tflite2x.rewrite.report import Verdict
 from tflite2x.verification.adapt import Trail, follow_inputs, rewound_inputs, wants_fresh
+from tflite2x.verification.bisect import bisect
 from tflite2x.verification.compare import Comparison
-from tflite2x.verification.failure import Failure, bisect
-from tflite2x.verification.guilty import find_guilty
-from tflite2x.verification.local import local_outputs, outputs_behind
-from tflite2x.verification.locate import TRACED, first_difference, until_failure
-from tflite2x.verification.operators import Parts, broken_claim, check_operators, successors
+from tflite2x.verification.deferred import Deferred, check_one_by_one
+from tflite2x.verification.failure import Failure, crash
+from tflite2x.verification.local import Local
+from tflite2x.verification.operators import broken_claim, check_operators, successors
 from tflite2x.verification.oracle import second_opinion
-from tflite2x.verification.running import Batch, make_batches, run_batches
+from tflite2x.verification.running import Batch, failing_batch, make_batches, run_batches
 from tflite2x.verification.samples import generate_all
 from tflite2x.verification.structure import Changes, find_changes
 
@@ -64,7 +64,7 @@ class VerifySession:
         self._anchor: list[Trail] = []
         self._begun = False
         self._current = True  # whether self.outputs belongs to the model as it is now
-        self._deferred: list[tuple[Step, list[Batch]]] = []
+        self._deferred: list[Deferred] = []
         self._notes: list[str] = []
 
     def check(self, step: Step) -> Verdict:
@@ -81,22 +81,20 @@ class VerifySession:
         if not self._begun:
             self._begin(step)
         if self._deferred and any(link.side == "new" for k in step.links.values() for link in k.inputs):
-            failed = self._flush(step.before, _before_batches(step, self.batches))
+            # Samples that the new interface cannot express end here.
+            failed = self._flush(step.before, _before_batches(step, self.batches), step)
             if failed is not None:
                 return failed
         following = self._next_batches(step)
         self.batches, old_batches = following, self.batches
         for trails in (self._first, self._anchor):
-            for trail, batch in zip(trails, self.batches, strict=True):
+            for trail, batch in zip(trails, self.batches, strict=bool(trails)):
                 trail.follow(step.links.get(batch.graph))
-        if self.config.every == "end" and step.claim.is_exact:
+        if self.config.every == "end":
             self._current = False
-            self._deferred.append((step, old_batches))
-            return Verdict(method="not checked", reason="checked at the end", notes=self._take_notes())
-        if self._deferred:
-            failed = self._flush(step.before, _before_batches(step, old_batches))
-            if failed is not None:
-                return failed
+            verdict = Verdict(method="not checked", reason="checked at the end", notes=self._take_notes())
+            self._deferred.append(Deferred(step, old_batches, verdict))
+            return verdict
         return self._check_now(step, old_batches, changes)
 
     def finish(self, model: Model) -> Verdict | None:
@@ -104,7 +102,7 @@ class VerifySession:
         if not self._begun:
             return Verdict(method="same computation")
         if self._deferred:
-            failed = self._flush(model, self.batches)
+            failed = self._flush(model, self.batches, None)
             if failed is not None:
                 return failed
         total = Comparison()
@@ -125,10 +123,18 @@ class VerifySession:
             notes=notes,
         )
 
+    def resume(self, batches: list[Batch]) -> None:
+        """Go on with samples for the model before the next pass, by subgraphs of the model after it."""
+        self.batches, self._begun, self._current = batches, True, False
+        self._first, self._anchor = [], []  # only neighbours are compared
+
     # ------------------------------------------------------------------------------------------------------------------
 
     def _run(self, model: Model, batches: list[Batch]) -> list[list[Array]]:
-        return run_batches(model, batches, rounding=self.config.rounding, kernels=self.kernels)
+        return run_batches(self._interpreter(model), batches)
+
+    def _interpreter(self, model: Model) -> Interpreter:
+        return Interpreter(model, self.config.rounding, kernels=self.kernels)
 
     def _begin(self, step: Step) -> None:
         """Make the samples and run the model before the first pass that changes what it computes.
@@ -136,7 +142,7 @@ class VerifySession:
         Until then every model computes the same as the very first one.
         """
         try:
-            batches, self.outputs, self._notes = make_batches(step.before, self.config, self._run)
+            batches, self.outputs, self._notes = make_batches(self._interpreter(step.before), self.config)
         except (UnsupportedError, ExecutionError) as error:
             raise cannot_verify(error) from error
         now = {before: after for after, before in step.subgraphs.items()}
@@ -188,13 +194,12 @@ class VerifySession:
         for trail, batch in zip(trails, self.batches, strict=True):
             trail.follow(step.links.get(batch.graph))
         verdict = Verdict(samples=sum(b.count for b in self.batches), notes=self._take_notes())
-        parts = Parts(self.config.rounding, self.kernels)
+        interpreter = self._interpreter(step.after)
+        local = Local(step, changes, interpreter)
         try:
-            outputs = local_outputs(step, changes, old_batches, self.batches, parts)
+            outputs = local.outputs(old_batches, self.batches)
             if outputs is None:
-                outputs = outputs_behind(step, changes, old_batches, self.batches, parts)
-            if outputs is None:
-                outputs = self._run(step.after, self.batches)
+                outputs = run_batches(interpreter, self.batches)
         except Tflite2xError as error:
             verdict.passed = False
             verdict.reason = f"the model does not run any more: {error}"
@@ -212,7 +217,7 @@ class VerifySession:
         verdict.distribution = total.distribution
         self.outputs, self._current = outputs, True
         self._anchor = [Trail(o) for o in outputs]
-        claim = step.claim
+        claim, pair = step.claim, None
         if claim.lsb is None:
             return verdict
         if claim.scope == "model" or claim.is_exact:
@@ -220,55 +225,47 @@ class VerifySession:
                 verdict.passed = False
                 verdict.reason = broken_claim(claim, total)
         else:
-            check_operators(step, before_batches, changes, verdict, total, parts)
-        if not verdict.passed and guilty >= 0:
-            self._explain(step, before_batches, trails, outputs, guilty, verdict)
+            guilty, pair = check_operators(step, before_batches, changes, verdict, total, local) or (guilty, None)
+        if not verdict.passed and guilty >= 0 and self.search:
+            tensors, rounding = {**step.tensors, **successors(step)}, self.config.rounding
+            before, after = (step.before, before_batches[guilty]), (step.after, self.batches[guilty])
+            self.failure = Failure(step.name, before, after, tensors, rounding, pair=pair)
+            if pair is None:
+                verdict.first = self.failure.locate(trails[guilty], outputs[guilty])
+            verdict.places = bisect(step, self.config, self.kernels)
         return verdict
 
     def _explain_crash(self, step: Step, before: list[Batch], error: Tflite2xError, verdict: Verdict) -> None:
         """Find the first tensor that differs in front of the operator that fails, or else name that one."""
-        tensors = {**step.tensors, **successors(step)}
-        for old, now in zip(before, self.batches, strict=True):
-            part = until_failure(step.after, now, error) if self.search and old.count == now.count else None
-            if part is None:
-                continue
-            model, batch, originals = part
-            pairs = {t: tensors[original] for t, original in originals.items() if original in tensors}
-            picked = slice(0, TRACED)
-            shorter = [Batch(b.graph, [a[picked] for a in b.inputs], b.resize) for b in (old, batch)]
-            self.failure = Failure(step, (step.before, shorter[0]), (model, shorter[1]), pairs, self.config.rounding)
-            verdict.first = first_difference(
-                (step.before, shorter[0]), (model, shorter[1]), pairs, rounding=self.config.rounding
-            )
-            verdict.places = bisect(step, self.config, self.kernels)
-            return
-
-    def _explain(
-        self, step: Step, before: list[Batch], trails: list[Trail], outputs: list[list[Array]], i: int, verdict: Verdict
-    ) -> None:
-        """Find the first tensor that differs and the rewrite that breaks the model."""
         if not self.search:
             return
-        tensors = {**step.tensors, **successors(step)}
-        rounding = self.config.rounding
-        self.failure = Failure(step, (step.before, before[i]), (step.after, self.batches[i]), tensors, rounding)
-        verdict.first = verdict.first or self.failure.locate(trails[i], outputs[i])
+        tensors, rounding = {**step.tensors, **successors(step)}, self.config.rounding
+        i, why = failing_batch(self._interpreter(step.after), self.batches) or (0, error)
+        models = (step.before, before[i]), (step.after, self.batches[i])
+        self.failure = crash(step.name, *models, tensors, why, rounding)
+        if self.failure is not None:
+            verdict.first = self.failure.locate_failing(why)
         verdict.places = bisect(step, self.config, self.kernels)
 
-    def _flush(self, model: Model, batches: list[Batch]) -> Verdict | None:
-        """Check the exact passes that were put off; return the verdict on the guilty one, or None when all is well."""
+    def _flush(self, model: Model, batches: list[Batch], following: Step | None) -> Verdict | None:
+        """Check the passes that were put off; return the verdict on the guilty one, or None when all is well."""
         deferred, self._deferred = self._deferred, []
-        self.outputs, self._current = self._run(model, batches), True
-        total = Comparison()
-        for trail, outputs in zip(self._anchor, self.outputs, strict=True):
-            total.add(trail.compare(outputs)[0])
-        self._anchor = [Trail(outputs) for outputs in self.outputs]
-        if total.equal:
+        total, clear = Comparison(), True
+        try:
+            self.outputs, self._current = self._run(model, batches), True
+        except Tflite2xError:
+            clear = False
+        else:
+            for trail, outputs in zip(self._anchor, self.outputs, strict=True):
+                found, each = trail.compare(outputs)
+                total.add(found)
+                clear &= found.equal and None not in each
+            self._anchor = [Trail(outputs) for outputs in self.outputs]
+        if clear:
             return None
-        last = (model, batches, self.outputs)
-        verdict, self.failure = find_guilty(deferred, last, self._run, rounding=self.config.rounding)
-        if self.failure is not None and self.search:
-            verdict.places = bisect(self.failure.step, self.config, self.kernels)
+        verdict, self.failure = check_one_by_one(deferred, following, self.config, self.kernels)
+        if verdict is None and not total.equal and all(entry.step.claim.is_exact for entry in deferred):
+            return Verdict(passed=False, reason="the last model differs from the first one, but no single pass does")
         return verdict
 
 

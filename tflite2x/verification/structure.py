@@ -205,8 +205,8 @@ def same_meaning(a: Quantization | None, b: Quantization | None) -> bool:
     if a.details is not None or b.details is not None:
         return _same_details(a.details, b.details) and a.scale.tobytes() == b.scale.tobytes()
     return (
-        a.scale.tobytes() == b.scale.tobytes()
-        and np.array_equal(a.zero_point, b.zero_point)
+        (a.scale is b.scale or a.scale.tobytes() == b.scale.tobytes())
+        and (a.zero_point is b.zero_point or a.zero_point.tobytes() == b.zero_point.tobytes())
         and (a.scale.size == 1 or a.quantized_dimension == b.quantized_dimension)
     )
 
