@@ -155,6 +155,34 @@ def test_wrong_arguments(models: Path, tmp_path: Path) -> None:
         export(model, tmp_path / "file")
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_files_of_an_export_arrive_together(models: Path, tmp_path: Path, lang: str) -> None:
+    """A folder in the place of the last file stops the export: what was there stays, and nothing else appears."""
+    model, folder = load(models, "dense_3d_int8"), tmp_path / "new" / "out"
+    written = export(model, folder, lang=lang, name="net")
+    (folder / "mine.txt").write_text("kept")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert set(before) == {*written, folder / "mine.txt"}
+    written[-1].unlink()
+    written[-1].mkdir()
+    del before[written[-1]]
+    with pytest.raises(FileAccessError, match="Nothing was changed"):
+        export(load(models, "mlp_uint8"), folder, lang=lang, name="net")
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    written[-1].rmdir()
+    export(model, folder, lang=lang, name="net")
+    assert len(list(folder.rglob("*"))) == len([p for p in folder.rglob("*") if p.is_dir()]) + len(before) + 1
+    assert sorted(p.name for p in tmp_path.rglob("*.tmp")) == []
+
+
+def test_a_folder_that_cannot_be_made(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for bad in (tmp_path / "file" / "out", Path("/proc/nowhere/out")):
+        with pytest.raises(FileAccessError, match="cannot be written"):
+            export(load(models, "dense_3d_int8"), bad)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def test_arrays_numpy(models: Path, tmp_path: Path) -> None:
     model = load(models, "cnn_int8")
     (path,) = export(model, tmp_path, lang="numpy", arrays=True)

@@ -38,10 +38,12 @@ def export(
         RoundingChoice, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
     ] = RoundingChoice.SINGLE,
 ) -> None:
-    """Write the model as integer-only source code without dependencies, and test vectors with a checking program.
+    """Write the model as source code without dependencies, and test vectors with a checking program.
 
-    The results equal the interpreter's bit for bit. Operators that have no integer form are listed, and nothing is
-    written.
+    A quantized model becomes integer-only code that equals the interpreter bit for bit; float32 stays at its interface,
+    if it has one. A float model becomes float32 code that adds in the order of LiteRT's reference kernels and equals
+    them bit for bit (but for the last place of exp and its kin); the checking program says how near it is to the
+    interpreter. Operators that cannot be exported are listed, and nothing is written.
     """
     from tflite2x.export import export as write
     from tflite2x.ir import load

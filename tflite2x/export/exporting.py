@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tflite2x.errors import InputError, UnsupportedError
 from tflite2x.export import c, numpy_file, parameters, rust, vectors
-from tflite2x.export.writing import TYPES, Source, write_all
+from tflite2x.export.folder import write_all
+from tflite2x.export.writing import TYPES, Source
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.ir import dumps
 from tflite2x.program import Value, lower
@@ -34,11 +35,14 @@ def export(
     rounding: Rounding = "single",
     name: str = "",
 ) -> list[Path]:
-    """Write a model as source code that depends on nothing and computes the same integers.
+    """Write a model as source code that depends on nothing and computes the same.
+
+    Integer operators become integer-only code. Float32 operators become float32 code that adds in the order of LiteRT's
+    reference kernels, without a mathematical library. The head of every file says which of them it holds.
 
     Args:
         model: The model; its main subgraph is exported.
-        folder: Where the files go; made if needed. Files of the same names are replaced.
+        folder: Where the files go; made if needed. Files of the same names are replaced, all of them or none.
         lang: ``c`` (C99), ``rust`` (a Cargo package; the library is ``no_std``) or ``numpy`` (one file).
         arrays: Write only the parameters with their quantization.
         test_vectors: Number of test vectors; 0 writes none.
@@ -52,7 +56,7 @@ def export(
     Raises:
         UnsupportedError: Operators that cannot be exported: one error that lists all of them; nothing was written.
         InputError: A language or number that there is not.
-        FileAccessError: A file cannot be written.
+        FileAccessError: A file cannot be written; nothing was changed.
     """
     if lang not in LANGUAGES:
         raise InputError(f"the language is {lang!r}", hint=f"Choose one of {', '.join(LANGUAGES)}.")

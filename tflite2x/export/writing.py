@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the writers of all languages share: files, comments, numbers, functions per type."""
+"""What the writers of all languages share: comments, numbers, functions per type."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 
 from tflite2x import __version__
-from tflite2x.errors import FileAccessError
-from tflite2x.ir.files import write_file
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import one_line
 from tflite2x.program.steps import Step
@@ -36,26 +32,6 @@ class Source:
 
     model: str
     sha256: str
-
-
-def write_all(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
-    """Write files into a folder, which is made if needed; each is replaced in one step.
-
-    Raises:
-        FileAccessError: The folder or a file cannot be written.
-    """
-    written = []
-    for name, data in files.items():
-        path = folder / name
-        try:
-            os.makedirs(path.parent, exist_ok=True)
-        except OSError as error:
-            raise FileAccessError(
-                f"the folder cannot be made: {error.strerror or error}", where=str(path.parent), hint="Choose another."
-            ) from None
-        write_file(path, [data])
-        written.append(path)
-    return written
 
 
 def subject(program: Program) -> str:

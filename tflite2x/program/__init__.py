@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Integer programs: what a quantized model computes, as a list of steps with exact integer parameters.
+"""Programs: what a model computes, as a list of steps; those of a quantized model have exact integer parameters.
 
 One lowering serves everything that prints arithmetic: ``tflite2x explain`` and its NumPy functions, and the exports to
 C, Rust and NumPy. The numbers come from the interpreter's own kernels and fixed-point functions.
