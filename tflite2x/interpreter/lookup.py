@@ -118,6 +118,26 @@ def sigmoid_table() -> Int64:
     return table
 
 
+def _interpolated(magnitude: Array, bits: int, beyond: int) -> Array:
+    """Interpolate LiteRT's table of the logistic function at ``magnitude / 2**bits``."""
+    table, index = sigmoid_table(), magnitude >> bits
+    lower, upper = table[np.minimum(index, 254)], table[np.minimum(index, 254) + 1]
+    inside = (lower << bits) + (magnitude & ((1 << bits) - 1)) * (upper - lower)
+    return np.where(index >= 255, beyond, inside)
+
+
+def logistic16(x: Array) -> Array:
+    """Return the logistic function of ``x / (3 * 4096)`` with 15 fractional bits (integer_ops/logistic.h)."""
+    result = _interpolated(np.abs(x), 9, 0x7FFF << 10)
+    return np.where(x >= 0, result + (1 << 9), (1 << 25) - result + (1 << 9) - 1) >> 10
+
+
+def tanh16(x: Array) -> Array:
+    """Return tanh of ``x / (3 * 4096)`` with 15 fractional bits (integer_ops/tanh.h)."""
+    result = _interpolated(np.abs(x), 8, 0xFFFF << 8) - (1 << 23)
+    return np.where(x >= 0, result + (1 << 7), -result + (1 << 7) - 1) >> 8
+
+
 def unary(function: IntegerFunction, source: DTypeLike, target: DTypeLike) -> Callable[[Array], Array]:
     """Make a fast version of an integer function of one 8- or 16-bit value.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tflite2x.interpreter.elementwise import option, per_tensor
 from tflite2x.interpreter.fixedpoint import activation_range, quantize_multiplier
-from tflite2x.interpreter.kernels.activations import relu_range
+from tflite2x.interpreter.kernels.activations import is_micro_relu6, relu_range
 from tflite2x.interpreter.kernels.arithmetic import log2_of
 from tflite2x.ir.dtypes import integer_range
 from tflite2x.program.lowering import Work, lowers, run_kernel
@@ -177,12 +177,14 @@ def relu(work: Work) -> list[Step]:
     """The RELU family: requantized, then clamped."""
     quantized_type(work)
     source, out = work.ctx.input(0), work.ctx.outputs[0]
-    low, high = relu_range(work.op.name, out)
-    mantissa, shift = multiplier(float(np.float32(source.s) / np.float32(out.s)))
+    micro = is_micro_relu6(work.ctx)  # takes the output's scale and zero point for the input's
+    target = source if micro else out
+    low, high = relu_range(work.op.name, target)
+    mantissa, shift = multiplier(1.0 if micro else float(np.float32(source.s) / np.float32(out.s)))
     return [
         Requantize(
-            **work.common(0), size=work.output().size, x_zero=source.z, mantissa=mantissa, shift=shift, y_zero=out.z,
-            low=low, high=high,
+            **work.common(0), size=work.output().size, x_zero=source.z, mantissa=mantissa, shift=shift,
+            y_zero=target.z, low=low, high=high,
         )
     ]  # fmt: skip
 

@@ -42,7 +42,8 @@ RELU_BOUNDS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0
 def relu(ctx: KernelContext) -> Run:
     """The RELU family (LiteRT activations.cc, reference/reference_ops.h ReluX).
 
-    Quantized: requantized from the input's to the output's scale (two roundings), then clamped.
+    Quantized: requantized from the input's to the output's scale (two roundings), then clamped. Under ``double``
+    rounding RELU6 follows TFLite Micro, which clamps in the input's scale and does not requantize.
     """
     wide = ctx.name in ("RELU", "RELU6")
     name = check_types(ctx, ("float32", *(QUANTIZED if wide else QUANTIZED[:2])))
@@ -54,6 +55,9 @@ def relu(ctx: KernelContext) -> Run:
     per_tensor(ctx, source, out)
     if name == "int16":
         symmetric(ctx, source, out)
+    if is_micro_relu6(ctx):
+        bounds = relu_range(ctx.name, source)
+        return each(ctx, lookup.unary(lambda x: np.clip(x, *bounds), source.dtype, out.dtype))
     scale = scaler(float(np.float32(source.s) / np.float32(out.s)))
     minimum, maximum = relu_range(ctx.name, out)
 
@@ -61,6 +65,11 @@ def relu(ctx: KernelContext) -> Run:
         return np.minimum(np.maximum(scale(x - source.z) + out.z, minimum), maximum)
 
     return each(ctx, lookup.unary(values, source.dtype, out.dtype))
+
+
+def is_micro_relu6(ctx: KernelContext) -> bool:
+    """Whether this is TFLite Micro's RELU6, which takes the output's scale and zero point for the input's."""
+    return ctx.name == "RELU6" and ctx.rounding == "double" and type_name(ctx.input(0)) != "uint8"
 
 
 def relu_range(name: str, out: TensorSpec) -> tuple[int, int]:

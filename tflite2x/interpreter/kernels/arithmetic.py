@@ -2,8 +2,9 @@
 """ADD, SUB and MUL.
 
 Quantized ADD and SUB bring both inputs to a common scale with 20 (8-bit types) or 15 (int16) extra bits, add, and
-requantize; MUL requantizes the product. LiteRT 2.3 rounds twice in all of them, as TFLite Micro does. One difference:
-MUL's multiplier is the product and quotient of the scales in float32 in LiteRT, in float64 in TFLite Micro.
+requantize; MUL requantizes the product. LiteRT 2.3 rounds twice in all of them, as TFLite Micro does. Two differences:
+MUL's multiplier is the product and quotient of the scales in float32 in LiteRT, in float64 in TFLite Micro; and TFLite
+Micro's ADD of plain int32 ignores the fused activation.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def add(ctx: KernelContext) -> Run:
     """
     name = check_types(ctx, (*_FLOATS, "int32", "int64", *QUANTIZED), inputs=2)
     if name not in QUANTIZED or (name == "int16" and not ctx.outputs[0].is_quantized):
-        return two(ctx, clamp(ctx, np.add))
+        micro = name == "int32" and ctx.rounding == "double"
+        return two(ctx, np.add if micro else clamp(ctx, np.add))
     return _sum(ctx, 1)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflite2x.interpreter import lookup
-from tflite2x.interpreter.elementwise import check_types, in_double, per_tensor, quiet, scaler, two
+from tflite2x.interpreter.elementwise import check_types, in_double, per_tensor, quiet, scaler, symmetric, two
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.registry import kernel
 
@@ -30,26 +30,36 @@ def maximum_minimum(ctx: KernelContext) -> Run:
     return two(ctx, quiet(lambda a, b: np.where(wins(a, b), a, b)))
 
 
-@kernel("SQUARED_DIFFERENCE", types=("float32", "int32", "int8 x int8 -> int8"))
+@kernel(
+    "SQUARED_DIFFERENCE",
+    types=("float32", "int32", "int8 x int8 -> int8", "int16 x int16 -> int16 (TFLite Micro's contract only)"),
+)
 def squared_difference(ctx: KernelContext) -> Run:
     """SQUARED_DIFFERENCE (LiteRT squared_difference.cc).
 
-    int8: both inputs at a common scale with 7 extra bits, squared, requantized with two roundings.
+    int8: both inputs at a common scale with 7 extra bits, squared, requantized with two roundings. int16, which TFLite
+    Micro has and LiteRT has not, under ``double`` rounding: the same without extra bits.
     """
-    name = check_types(ctx, ("float32", "int32", "int8"), inputs=2)
-    if name != "int8":
+    micro = ("int16",) if ctx.rounding == "double" else ()
+    name = check_types(ctx, ("float32", "int32", "int8", *micro), inputs=2)
+    if name not in ("int8", "int16"):
         return two(ctx, quiet(lambda a, b: np.square(a - b)))
     a, b, out = ctx.input(0), ctx.input(1), ctx.outputs[0]
     per_tensor(ctx, a, b, out)
+    extra = 7
+    if name == "int16":
+        symmetric(ctx, a, b, out)
+        extra = 0
     twice = 2 * max(a.s, b.s)
     scale_a, scale_b = scaler(a.s / twice), scaler(b.s / twice)
-    scale_out = scaler(twice * twice / ((1 << 14) * out.s))
+    scale_out = scaler(twice * twice / ((1 << 2 * extra) * out.s))
+    info = np.iinfo(out.dtype)
 
     def values(x: Array, y: Array) -> Array:
-        difference = scale_a((x - a.z) << 7) - scale_b((y - b.z) << 7)
-        return np.clip(scale_out(difference * difference) + out.z, -128, 127)
+        difference = scale_a((x - a.z) << extra) - scale_b((y - b.z) << extra)
+        return np.clip(scale_out(difference * difference) + out.z, info.min, info.max)
 
-    return two(ctx, lookup.binary(values, np.int8, np.int8))
+    return two(ctx, lookup.binary(values, out.dtype, out.dtype))
 
 
 @kernel("POW", types=("float32", "int32"))

@@ -13,6 +13,7 @@ from tflite2x.interpreter.recurrent.basic_lstm import prepare_basic
 from tflite2x.interpreter.recurrent.cells import FloatCell
 from tflite2x.interpreter.recurrent.integer8_cell import Integer8Cell
 from tflite2x.interpreter.recurrent.integer_cell import IntegerCell, scales_of
+from tflite2x.interpreter.recurrent.micro_cell import MicroCell, is_micro
 from tflite2x.interpreter.recurrent.parameters import BACKWARD, FORGET, FORWARD, FULL, Layout, collect
 from tflite2x.interpreter.recurrent.sequence import Cell, run_sequence
 from tflite2x.interpreter.registry import kernel
@@ -30,12 +31,15 @@ def _cell(ctx: KernelContext, layout: Layout, *, time_major: bool = True) -> Mak
     """Return a function that makes the cell; constant parameters are prepared once."""
     parameters = collect(ctx, layout)
     x, weights = ctx.input(0).type, ctx.input(layout.weights[FORGET]).type
+    micro = ctx.rounding == "double" and ctx.name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and is_micro(ctx)
     make: Callable[..., Cell]
     if x == TensorType.FLOAT32 and weights == TensorType.FLOAT32:
         make = FloatCell
     elif x == TensorType.FLOAT32 and weights in (TensorType.INT8, TensorType.UINT8):
         asymmetric = bool(ctx.options.asymmetric_quantize_inputs)
         make = functools.partial(FloatCell, hybrid=True, asymmetric=asymmetric)
+    elif micro and x in (TensorType.INT8, TensorType.INT16) and weights == TensorType.INT8:
+        make = functools.partial(MicroCell, ctx=ctx)
     elif x == TensorType.INT8 and weights == TensorType.INT8 and layout is FULL:
         if len(ctx.intermediates) == 12:
             if ctx.name != "LSTM":
@@ -96,9 +100,17 @@ def _check_full(ctx: KernelContext) -> None:
         raise ctx.unsupported(f"{len(ctx.outputs)} outputs; a full LSTM has one")
 
 
-@kernel("UNIDIRECTIONAL_SEQUENCE_LSTM", types=_TYPES, pure=False)
+@kernel(
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    types=(*_TYPES, "int16 (int8 weights, int16 cell state; TFLite Micro's contract only)"),
+    pure=False,
+)
 def unidirectional(ctx: KernelContext) -> Run:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM: a full cell along the time axis; floats as in LSTM."""
+    """UNIDIRECTIONAL_SEQUENCE_LSTM: a full cell along the time axis; floats as in LSTM.
+
+    Under ``double`` rounding a quantized cell without variants follows TFLite Micro, which also takes int16 activations
+    (with int64 biases); LiteRT has other arithmetic for the gates.
+    """
     _check_full(ctx)
     cell = _cell(ctx, FULL, time_major=bool(ctx.options.time_major))
     time_axis = 1 if ctx.options.time_major else 2

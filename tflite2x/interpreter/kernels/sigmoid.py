@@ -44,7 +44,7 @@ def logistic(ctx: KernelContext) -> Run:
         return each(ctx, in_float32(_logistic32))
     per_tensor(ctx, ctx.input(0), ctx.outputs[0])
     if name == "int16":
-        return _int16(ctx, _logistic16, exponents=(0,))
+        return _int16(ctx, lookup.logistic16, exponents=(0,))
     if name == "int8" and ctx.rounding == "double":
         return _micro(ctx, gemmlowp.logistic, fractional_bits=23, zero_point=-128)
     exponential = in_double(np.exp)
@@ -64,7 +64,7 @@ def tanh(ctx: KernelContext) -> Run:
         return each(ctx, in_float32(np.tanh))
     per_tensor(ctx, ctx.input(0), ctx.outputs[0])
     if name == "int16":
-        return _int16(ctx, _tanh16, exponents=(0, 1))
+        return _int16(ctx, lookup.tanh16, exponents=(0, 1))
     if name == "int8" and ctx.rounding == "double":
         return _micro(ctx, gemmlowp.tanh, fractional_bits=24, zero_point=0)
     return _table(ctx, in_double(np.tanh))
@@ -151,24 +151,6 @@ def _int16(ctx: KernelContext, function: Callable[[Array], Array], exponents: tu
         return function(wrap_int32(x * multiplier + rounding) >> shift)
 
     return each(ctx, lookup.unary(values, np.int16, np.int16))
-
-
-def _interpolated(magnitude: Array, bits: int, beyond: int) -> Array:
-    """Interpolate LiteRT's table of the logistic function at ``magnitude / 2**bits``."""
-    table, index = lookup.sigmoid_table(), magnitude >> bits
-    lower, upper = table[np.minimum(index, 254)], table[np.minimum(index, 254) + 1]
-    inside = (lower << bits) + (magnitude & ((1 << bits) - 1)) * (upper - lower)
-    return np.where(index >= 255, beyond, inside)
-
-
-def _logistic16(x: Array) -> Array:
-    result = _interpolated(np.abs(x), 9, 0x7FFF << 10)
-    return np.where(x >= 0, result + (1 << 9), (1 << 25) - result + (1 << 9) - 1) >> 10
-
-
-def _tanh16(x: Array) -> Array:
-    result = _interpolated(np.abs(x), 8, 0xFFFF << 8) - (1 << 23)
-    return np.where(x >= 0, result + (1 << 7), -result + (1 << 7) - 1) >> 8
 
 
 def _micro(ctx: KernelContext, function: Callable[..., Array], fractional_bits: int, zero_point: int) -> Run:

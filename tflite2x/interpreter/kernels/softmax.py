@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tflite2x.interpreter import gemmlowp, lookup
-from tflite2x.interpreter.elementwise import Int64, check_types, one, option, per_tensor, quiet, type_name
+from tflite2x.interpreter.elementwise import Int64, check_types, in_double, one, option, per_tensor, quiet, type_name
 from tflite2x.interpreter.fixedpoint import (
     quantize_multiplier,
     requantize,
@@ -36,8 +37,10 @@ _DIFFERENCE_BITS, _SUM_BITS, _OUTPUT_BITS = 5, 12, 4
 def softmax(ctx: KernelContext) -> Run:
     """SOFTMAX (LiteRT activations.cc, reference/softmax.h).
 
-    8-bit inputs: gemmlowp's exponential and reciprocal. int16: two tables of 513 values. The output's scale is fixed
-    by the arithmetic: 1/256 for 8 bits, 1/32768 (int16 input) or 1/65536 (8-bit input) for int16.
+    8-bit inputs: gemmlowp's exponential and reciprocal. int16: two tables of 513 values, filled in float64, and the
+    multiplier of the input in float32; under ``double`` rounding the other way round, as TFLite Micro does. The
+    output's scale is fixed by the arithmetic: 1/256 for 8 bits, 1/32768 (int16 input) or 1/65536 (8-bit input) for
+    int16.
     """
     source, out = ctx.input(0), ctx.outputs[0]
     name, target = type_name(source), type_name(out)
@@ -113,13 +116,25 @@ def _byte_softmax(ctx: KernelContext, beta: float) -> Run:
     return one(rows(values, out.dtype))
 
 
+def _int16_tables(dtype: DTypeLike) -> tuple[Int64, Int64]:
+    """Return the tables of exp(x) and 1 / (1 + x), filled with arithmetic of a float type."""
+    f: Any = np.dtype(dtype).type
+    unit, steps = f(1), f(65535)
+    exponential = lookup.int16_table(in_double(np.exp), float(f(10) / steps), 32767, float(f(2) / steps), 0, dtype)
+    reciprocal = lookup.int16_table(
+        lambda x: unit / (unit + x), float(unit / steps), -32768, float(f(2) / steps), 0, dtype
+    )
+    return exponential, reciprocal
+
+
 def _int16_softmax(ctx: KernelContext, beta: float) -> Run:
     source = ctx.input(0)
     if source.z != 0:
         raise ctx.unsupported(f"tensor {source.name!r} has the zero point {source.z}", "int16 needs zero point 0.")
-    exponential = lookup.int16_table(np.exp, 10 / 65535, 32767, 2 / 65535, 0, np.float64)
-    reciprocal = lookup.int16_table(lambda x: 1 / (1 + x), 1 / 65535, -32768, 2 / 65535, 0, np.float64)
-    real = float(np.float32(source.s) * np.float32(beta)) / (10 / 65535)
+    micro = ctx.rounding == "double"
+    exponential, reciprocal = _int16_tables(np.float32 if micro else np.float64)
+    product = source.s * beta if micro else float(np.float32(source.s) * np.float32(beta))
+    real = product / (10 / 65535)
     mantissa, shift = quantize_multiplier(real, "double")
 
     def values(x: Array) -> Array:
