@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures and limits that hold for every test."""
+"""Fixtures and limits that hold for every test; how many single-operator cases were compared with LiteRT."""
 
 from __future__ import annotations
 
+import collections
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,3 +32,32 @@ def corpus() -> Path:
     if not path:
         pytest.skip("TFLITE2X_CORPUS is not set")
     return Path(path)
+
+
+_WORKERS: collections.Counter[str] = collections.Counter()
+
+
+def _own() -> dict[str, int]:
+    module = sys.modules.get("tests.interpreter.one_operator")
+    return {} if module is None else dict(module.CASES)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send what a worker of pytest-xdist counted to the process that prints."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["cases"] = _own()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up what the workers of pytest-xdist counted."""
+    _WORKERS.update(getattr(node, "workeroutput", {}).get("cases", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many cases were compared for every operator."""
+    cases = _WORKERS + collections.Counter(_own())
+    if cases:
+        terminalreporter.section(f"{cases.total():,} cases compared with LiteRT, by operator")
+        terminalreporter.write_line(", ".join(f"{name} {count}" for name, count in sorted(cases.items())))

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registration of kernels for one test; how many single-operator cases were compared with LiteRT."""
+"""Registration of kernels for one test."""
 
 from __future__ import annotations
-
-import sys
-from typing import Any
 
 import pytest
 
@@ -19,10 +16,3 @@ def register():
     yield tflite2x.register_kernel
     for name in set(CUSTOM_KERNELS) - before:
         unregister_kernel(name)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    module = sys.modules.get("tests.interpreter.one_operator")
-    if module is not None and module.CASES:
-        terminalreporter.section("cases compared with LiteRT, by operator")
-        terminalreporter.write_line(", ".join(f"{name} {count}" for name, count in sorted(module.CASES.items())))
