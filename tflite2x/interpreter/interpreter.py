@@ -178,13 +178,17 @@ class Interpreter:
                 return _common(found.parts)
             return {t: spread(a, samples) if batched else spread(a, 1)[0, ...] for t, a in found.items()}
 
-    def run_operators(self, operators: Sequence[Operator], values: Mapping[Tensor, Array]) -> dict[Tensor, Array]:
+    def run_operators(
+        self, operators: Sequence[Operator], values: Mapping[Tensor, Array], *, apart: bool = False
+    ) -> dict[Tensor, Array]:
         """Run some operators of a subgraph, in their order, on values that are known.
 
         Args:
             operators: The operators; they call no subgraphs.
             values: What the tensors hold that they read and do not compute, with a sample axis; more does no harm.
                 Constants need not be there.
+            apart: Where ``values`` holds what one of the operators computes, the others read that and not what was
+                computed.
 
         Returns:
             The values of all tensors that the operators compute, with a sample axis.
@@ -195,9 +199,9 @@ class Interpreter:
             ExecutionError: Like for ``run``; or a shape differs between samples.
         """
         computed = dict.fromkeys(t for op in operators for t in op.outputs)
-        read = dict.fromkeys(t for op in operators for t in op.inputs if t is not None and t not in computed)
-        given = [t for t in read if t in values and not t.is_constant]
-        missing = next((t for t in read if not (t.is_constant or t in values)), None)
+        read = dict.fromkeys(t for op in operators for t in op.inputs if t is not None and not t.is_constant)
+        given = [t for t in read if t in values and (apart or t not in computed)]
+        missing = next((t for t in read if t not in values and t not in computed), None)
         if missing is not None or not operators:
             what = "no operators are given" if missing is None else f"no value for tensor {missing.name!r}"
             raise InputError(what, where=self.model.main.where)

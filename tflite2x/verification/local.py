@@ -36,15 +36,13 @@ class Local:
         interpreter: Runs the model after the pass.
 
     Attributes:
-        computed: For each batch, what the changed operators computed. Those among them that read tensors of others read
-            what these computed.
-        differing: For each batch, those of these tensors that hold something else than before.
+        computed: For each batch, what the changed operators compute from the values before the pass, also where
+            another changed operator computes something else now.
     """
 
     def __init__(self, step: Step, changes: Changes, interpreter: Interpreter) -> None:
         self.step, self.changes, self.interpreter = step, changes, interpreter
         self.computed: list[dict[Tensor, Array]] = []
-        self.differing: list[set[Tensor]] = []
 
     def outputs(self, before: Sequence[Batch], after: Sequence[Batch]) -> list[list[Array]] | None:
         """Return the outputs of the model after the pass; None when they do not follow from the values before it.
@@ -69,9 +67,9 @@ class Local:
             return None
         return results
 
-    def found(self, batch: int) -> tuple[dict[Tensor, Array], set[Tensor]]:
-        """Return what changed operators computed for a batch, and which of these tensors held something else before."""
-        return (self.computed[batch], self.differing[batch]) if batch < len(self.computed) else ({}, set())
+    def found(self, batch: int) -> dict[Tensor, Array]:
+        """Return what changed operators computed for a batch; empty where they did not run apart."""
+        return self.computed[batch] if batch < len(self.computed) else {}
 
     def _outputs(self, old: Batch, new: Batch) -> list[Array] | None:
         if not old.values or old.count != new.count:
@@ -86,14 +84,13 @@ class Local:
         changed = [op for op in self.changes.operators if op.subgraph is new.graph]
         if any(not op.outputs for op in changed):
             return None
-        fresh = self.interpreter.run_operators(changed, values) if changed else {}
-        unequal = {t for t, a in fresh.items() if t in values and not equal(values[t], a)}
+        fresh = self.interpreter.run_operators(changed, values, apart=True) if changed else {}
+        stale = {t for t, a in fresh.items() if t in values and not equal(values[t], a)} | differing
+        self.computed.append({} if differing else fresh)
         values.update(fresh)
-        if differing or unequal:
-            again = self._behind(new, differing, unequal, set(changed))
+        if stale:
+            again = self._behind(new, stale)
             values.update(self.interpreter.run_operators(again, values) if again else {})
-        self.computed.append(fresh if not differing else {})
-        self.differing.append(unequal)
         outputs = [values.get(t) for t in new.graph.outputs]
         if any(a is None for a in outputs):
             return None
@@ -101,19 +98,11 @@ class Local:
         return [a for a in outputs if a is not None]
 
     @staticmethod
-    def _behind(new: Batch, differing: set[Tensor], unequal: set[Tensor], changed: set[Operator]) -> list[Operator]:
-        """Return the operators that are to run again, in order.
-
-        Args:
-            new: Samples after the pass.
-            differing: Inputs of the model that hold something else.
-            unequal: Tensors that changed operators computed and that hold something else.
-            changed: Operators that ran already, on what changed operators in front of them computed.
-        """
-        stale = set(differing)
-        found = []
+    def _behind(new: Batch, stale: set[Tensor]) -> list[Operator]:
+        """Return the operators that follow from tensors which hold something else, in order."""
+        stale, found = set(stale), []
         for op in new.graph.operators:
-            if any(t in stale for t in op.inputs) or (op not in changed and any(t in unequal for t in op.inputs)):
+            if any(t in stale for t in op.inputs):
                 found.append(op)
                 stale.update(op.outputs)
         return found

@@ -9,6 +9,7 @@ The result of the operator does not depend on either.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 from flatbuffers import flexbuffers
@@ -61,6 +62,7 @@ def encode(layout: Plan) -> bytes:
     return bytes(flexbuffers.Dumps(value))
 
 
+@functools.lru_cache(maxsize=256)  # layers of one size have equal options, and walking a flexbuffer takes its time
 def decode(data: bytes) -> Plan | None:
     """Read options; None when they say nothing about threads (the later converter wrote none).
 
