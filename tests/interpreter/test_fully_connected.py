@@ -123,7 +123,7 @@ def test_hybrid(weight_type, rng, sizes, activation, keep, per_channel, asymmetr
     options = FullyConnectedOptions(
         fused_activation_function=activation, keep_num_dims=keep, asymmetric_quantize_inputs=asymmetric
     )
-    check("FULLY_CONNECTED", options, inputs, [("float32", (1, units))], tolerance=1e-6, version=12)
+    check("FULLY_CONNECTED", options, inputs, [("float32", (1, units))], version=12)
 
 
 @pytest.mark.parametrize("batch", [1, 4])

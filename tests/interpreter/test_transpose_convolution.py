@@ -91,7 +91,8 @@ def test_transpose_conv_hybrid(rng, height, width, batch, channels, padding, act
     options = TransposeConvOptions(
         padding=padding, stride_h=height[2], stride_w=width[2], fused_activation_function=activation
     )
-    check("TRANSPOSE_CONV", options, inputs, [("float32", (batch, *shape, filters))], tolerance=1e-6, version=4)
+    # LiteRT rounds every product and every sum, which shows where outputs are small because products cancel.
+    check("TRANSPOSE_CONV", options, inputs, [("float32", (batch, *shape, filters))], tolerance=1e-5, version=4)
 
 
 @cases

@@ -164,7 +164,9 @@ def float_finish(activation: int, bias: Array | None) -> Finish:
     return finish
 
 
-def hybrid_finish(activation: int, bias: Array | None, row_scale: Array, channel_scale: Array | None) -> Finish:
+def hybrid_finish(
+    activation: int, bias: Array | None, row_scale: Array, channel_scale: Array | None, *, joined: bool = False
+) -> Finish:
     """Make the last step of a convolution with dynamically quantized activations.
 
     Args:
@@ -172,13 +174,17 @@ def hybrid_finish(activation: int, bias: Array | None, row_scale: Array, channel
         bias: [O] float32, or None.
         row_scale: [batch] float32.
         channel_scale: [O] float32; None when ``row_scale`` holds the filter's scale already.
+        joined: Multiply the two scales with each other first, like DEPTHWISE_CONV_2D and FULLY_CONNECTED; not the
+            accumulator with one and then the other, like CONV_2D. The last bit depends on it.
     """
     low, high = activation_range_float(activation)
 
     def finish(acc: Array, out: Array, first: int) -> None:
         factor = row_scale[first : first + len(acc), None, None]
         np.copyto(out, acc, casting="same_kind")  # rounds to float32, as the C++ conversion from int32 does
-        if channel_scale is not None:
+        if channel_scale is not None and joined:
+            factor = factor * channel_scale
+        elif channel_scale is not None:
             np.multiply(out, channel_scale, out=out)
         np.multiply(out, factor, out=out)
         if bias is not None:

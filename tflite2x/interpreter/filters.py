@@ -96,8 +96,11 @@ class Filters:
         finish = as_finish(q.fixed_point(bound, folded))
         return lambda x: gemm(x, q.input_zero_point, finish, q.output.dtype)
 
-    def hybrid(self, mode: Literal["symmetric", "asymmetric"], channel_scale: Array, bias: Array | None) -> Apply:
-        """Quantize every image at run time, convolve integers, and scale back to float32."""
+    def hybrid(
+        self, mode: Literal["symmetric", "asymmetric"], channel_scale: Array, bias: Array | None,
+        *, joined: bool = False,
+    ) -> Apply:  # fmt: skip
+        """Quantize every image at run time, convolve integers, and scale back; ``joined`` as in ``hybrid_finish``."""
         # Subtracting the zero point beforehand makes padding with 0 right for every image.
         magnitude = 127 if mode == "symmetric" else 255
         run, _ = self._exact(self.weights.astype(np.int64), magnitude)
@@ -110,7 +113,7 @@ class Filters:
             else:
                 quantized, scale, zero_point = quantize_asymmetric(rows)
                 quantized -= zero_point.astype(np.float32)[:, None]
-                finish = hybrid_finish(self.activation, bias, scale, channel_scale)
+                finish = hybrid_finish(self.activation, bias, scale, channel_scale, joined=joined)
             return run(quantized.reshape(x.shape), 0.0, finish, np.dtype(np.float32))
 
         return apply

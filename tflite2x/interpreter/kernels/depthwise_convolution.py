@@ -55,6 +55,6 @@ def depthwise_conv_2d(ctx: KernelContext) -> Run:
             return filters.integers(q, bias)
         if filter_.type.name == "FLOAT32":
             return filters.floats(bias)
-        return filters.hybrid("asymmetric", channel_scales(ctx, filter_, weights.shape[3]), bias)
+        return filters.hybrid("asymmetric", channel_scales(ctx, filter_, weights.shape[3]), bias, joined=True)
 
     return with_weights(ctx, build)

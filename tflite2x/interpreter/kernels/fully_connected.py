@@ -126,7 +126,8 @@ class _Layer:
             quantized_rows, scale = _quantize_rows(rows, asymmetric)
             out = np.empty((*rows.shape[:2], len(self.weights)), np.float32)
             row_scale = scale if per_channel else scale * scales[0]
-            finish = hybrid_finish(self.activation, self.bias, row_scale, scales if per_channel else None)
+            by_channel = scales if per_channel else None
+            finish = hybrid_finish(self.activation, self.bias, row_scale, by_channel, joined=True)
             finish(
                 gemm(quantized_rows.astype(gemm.dtype, copy=False))[:, None],
                 out.reshape(len(scale), 1, len(self.weights)),

@@ -34,14 +34,14 @@ def _cell(ctx: KernelContext, first: int, aux: int = -1, *, forward: bool = True
     def run(x: Array, second: Array | None, inputs: Sequence[Array | None]) -> Array:
         state = required(inputs, first + 3)
         hidden = state.reshape(len(state), x.shape[2], -1)
-        shares = uniform(required(inputs, first + 2)) + weights(inputs)(x)
+        shares = weights(inputs).add(uniform(required(inputs, first + 2)), x)
         if linked is not None and second is not None:
-            shares = shares + linked(inputs)(second)
+            shares = linked(inputs).add(shares, second)
         repeat = recurrent(inputs)
         results = [hidden] * len(x)
         order: Iterable[int] = range(len(x)) if forward else reversed(range(len(x)))
         for t in order:
-            hidden = activate(shares[t] + repeat(hidden), activation)
+            hidden = activate(repeat.add(shares[t], hidden), activation)
             results[t] = hidden
         state[...] = hidden.reshape(state.shape)
         return np.stack(results)

@@ -14,6 +14,7 @@ from tflite2x.interpreter.exact_gemm import ExactGemm
 from tflite2x.interpreter.fixedpoint import saturate, wrap_int32
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
 from tflite2x.interpreter.recurrent.cells import activate
+from tflite2x.interpreter.recurrent.lanes import lane_sum
 from tflite2x.interpreter.recurrent.matrices import required, weights_input
 from tflite2x.interpreter.recurrent.multipliers import quantize_multiplier, requantize
 from tflite2x.interpreter.registry import kernel
@@ -65,9 +66,9 @@ def _float(ctx: KernelContext, rank: int) -> Run:
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         weights = uniform(required(inputs, _TIME)).astype(np.float32) * scale
         window = _window(inputs, weights.shape[1])
-        window[..., -1] = feature(inputs)(required(inputs, 0))
-        total = np.einsum("nbfm,fm->nbf", window, weights)
-        total = total.reshape(*total.shape[:2], -1, rank).sum(axis=-1, dtype=np.float32)
+        window[..., -1] = feature(inputs).add(np.zeros(1, np.float32), required(inputs, 0))
+        total = lane_sum(window * weights)
+        total = lane_sum(total.reshape(*total.shape[:2], -1, rank))
         bias = inputs[_BIAS]
         if bias is not None:
             total = total + uniform(bias)

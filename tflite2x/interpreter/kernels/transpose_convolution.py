@@ -164,7 +164,11 @@ def _check_shapes(ctx: KernelContext, shape: TensorSpec, rank: int, *specs: Tens
     ),
 )  # fmt: skip
 def transpose_conv(ctx: KernelContext) -> Run:
-    """Prepare TRANSPOSE_CONV: inputs are output shape, filters [O, H, W, C], NHWC input, bias."""
+    """Prepare TRANSPOSE_CONV: inputs are output shape, filters [O, H, W, C], NHWC input, bias.
+
+    With float32 activations and int8 filters, LiteRT scales every product to float32 before it adds it; here the
+    integers are added exactly and scaled once. The difference is LiteRT's rounding errors: 1e-6 of the largest product.
+    """
     filter_, x_spec, bias_spec, o = ctx.input(1), ctx.input(2), ctx.optional(3), ctx.options
     _check_shapes(ctx, ctx.input(0), 4, filter_, x_spec)
     kind = x_spec.type.name

@@ -21,7 +21,7 @@ from tflite2x.interpreter.fixedpoint import (
     wrap_int32,
 )
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
-from tflite2x.interpreter.recurrent.cells import sigmoid
+from tflite2x.interpreter.recurrent.eigen import sigmoid, tanh
 from tflite2x.interpreter.recurrent.gemmlowp16 import logistic_table, tanh_table
 from tflite2x.schema.enums import TensorType
 
@@ -64,8 +64,9 @@ def prepare_basic(ctx: KernelContext) -> Run:
 def _float(joined: Array, weights: Array, bias: Array, state: Array) -> tuple[Array, Array, Array]:
     gates = joined @ weights.T + bias
     enter, update, forget, leave = np.split(gates, 4, axis=-1)
-    new_state = sigmoid(enter) * np.tanh(update) + sigmoid(forget) * state
-    return sigmoid(leave) * np.tanh(new_state), new_state, gates
+    enter, forget, leave = (sigmoid(gate, rows_together=False) for gate in (enter, forget, leave))
+    new_state = enter * tanh(update) + forget * state
+    return leave * tanh(new_state), new_state, gates
 
 
 def _quantized(ctx: KernelContext) -> Step:

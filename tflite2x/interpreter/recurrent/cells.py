@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tflite2x.errors import UnsupportedError
 from tflite2x.interpreter.kernel import Array
+from tflite2x.interpreter.recurrent.eigen import sigmoid, tanh
 from tflite2x.interpreter.recurrent.hybrid import HybridMatrix
 from tflite2x.interpreter.recurrent.parameters import CELL, FORGET, INPUT, OUTPUT, CellParameters
 from tflite2x.schema.enums import ActivationFunctionType
@@ -19,11 +20,6 @@ Float = NDArray[np.float32]
 
 #: LiteRT internal/tensor_utils_common.h: keeps the standard deviation away from zero.
 _NORMALIZATION = np.float32(1e-8)
-
-
-def sigmoid(x: Float) -> Float:
-    """Return 1 / (1 + exp(-x)) in float32."""
-    return (np.float32(1) / (np.float32(1) + np.exp(-x))).astype(np.float32, copy=False)
 
 
 def activate(x: Float, activation: int) -> Float:
@@ -38,7 +34,7 @@ def activate(x: Float, activation: int) -> Float:
         case ActivationFunctionType.RELU6:
             return np.clip(x, np.float32(0), np.float32(6))
         case ActivationFunctionType.TANH:
-            return np.tanh(x)
+            return tanh(x)
         case _:
             raise UnsupportedError(f"a recurrent operator has the fused activation {activation}")
 
@@ -66,10 +62,17 @@ class FloatCell:
         p: Parameters.
         hybrid: The weights are int8, and rows are quantized before each product.
         asymmetric: With ``hybrid``: quantize rows with a zero point.
+        rows_together: LiteRT calls the step with all rows of the batch, not one by one.
     """
 
-    def __init__(self, p: CellParameters, *, hybrid: bool = False, asymmetric: bool = False) -> None:
+    def __init__(
+        self, p: CellParameters, *, hybrid: bool = False, asymmetric: bool = False, rows_together: bool = True
+    ) -> None:
         self.p = p
+        self._rows_together = rows_together
+        # LiteRT's order of the gates in memory.
+        order = (CELL, FORGET, OUTPUT) if p.cifg else (INPUT, CELL, FORGET, OUTPUT)
+        self._position = {gate: i for i, gate in enumerate(order)}
 
         def matrix(name: str, gate: int, weights: Array | None) -> FloatMatrix | HybridMatrix | None:
             if weights is None:
@@ -137,13 +140,22 @@ class FloatCell:
             x = x + peephole * cell
         norm = p.norm[gate]
         if norm is not None:
-            mean = x.mean(axis=-1, keepdims=True, dtype=np.float32)
-            centered = x - mean
-            variance = np.mean(centered * centered, axis=-1, keepdims=True, dtype=np.float32)
-            x = centered / np.sqrt(variance + _NORMALIZATION) * norm + p.need("bias", gate)
-        return activate(x, p.activation) if gate == CELL else sigmoid(x)
+            x = _normalize(x) * norm + p.need("bias", gate)
+        if gate == CELL:
+            return activate(x, p.activation)
+        start = self._position[gate] * x.shape[-2] * x.shape[-1]
+        return sigmoid(x, start, rows_together=self._rows_together)
 
     @staticmethod
     def _product(matrix: FloatMatrix | HybridMatrix | None, rows: Float) -> Float:
         assert matrix is not None, "parameters.collect refuses incomplete cells"
         return matrix(rows)
+
+
+def _normalize(x: Float) -> Float:
+    """Return rows with mean 0 and variance 1; float32 sums one after the other (PortableMeanStddevNormalization)."""
+    n = np.float32(x.shape[-1])
+    centered = x - np.cumsum(x, axis=-1, dtype=np.float32)[..., -1:] / n
+    variance = np.cumsum(centered * centered, axis=-1, dtype=np.float32)[..., -1:] / n
+    result: Float = centered * (np.float32(1) / np.sqrt(variance + _NORMALIZATION))
+    return result

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.interpreter.exact_gemm import ExactGemm
-from tflite2x.interpreter.fixedpoint import round_half_away
+from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array
 
 Float = NDArray[np.float32]
 
 
 def quantize_rows(rows: Float, *, asymmetric: bool) -> tuple[Float, Float, Float]:
-    """Quantize each row to int8 (LiteRT internal/reference/portable_tensor_utils.cc).
+    """Quantize each row to int8.
 
     Args:
         rows: [..., K] float32.
@@ -23,24 +23,14 @@ def quantize_rows(rows: Float, *, asymmetric: bool) -> tuple[Float, Float, Float
     Returns:
         Whole numbers [..., K], scales [..., 1] and zero points [..., 1], all float32.
     """
-    one = np.float32(1)
-    if not asymmetric:
-        largest = np.abs(rows).max(axis=-1, keepdims=True, initial=0)
-        empty = largest == 0
-        scale = np.where(empty, one, largest / np.float32(127))
-        inverse = np.where(empty, one, np.float32(127) / np.where(empty, one, largest))
-        whole = np.clip(round_half_away(rows * inverse), -127, 127)
-        return np.where(empty, np.float32(0), whole), scale, np.zeros_like(scale)
-    low = np.minimum(rows.min(axis=-1, keepdims=True, initial=0), 0).astype(np.float64)
-    high = np.maximum(rows.max(axis=-1, keepdims=True, initial=0), 0).astype(np.float64)
-    empty = low == high
-    step = np.where(empty, 1.0, (high - low) / 255.0)
-    from_low, from_high = -128 - low / step, 127 - high / step
-    point = np.where(128 + np.abs(low / step) < 127 + np.abs(high / step), from_low, from_high)
-    zero = np.where(empty, 0, round_half_away(np.clip(point, -128, 127))).astype(np.float32)
-    scale = np.where(empty, 1.0, step).astype(np.float32)
-    whole = np.clip(round_half_away(zero + rows * (one / scale)), -128, 127).astype(np.float32)
-    return np.where(empty, np.float32(0), whole), scale, zero
+    flat, ends = rows.reshape(-1, rows.shape[-1]), (*rows.shape[:-1], 1)
+    if asymmetric:
+        whole, scale, zero_point = quantize_asymmetric(flat)
+        zero = zero_point.astype(np.float32)
+    else:
+        whole, scale = quantize_symmetric(flat)
+        zero = np.zeros_like(scale)
+    return whole.reshape(rows.shape), scale.reshape(ends), zero.reshape(ends)
 
 
 class HybridMatrix:
@@ -66,3 +56,7 @@ class HybridMatrix:
         if self._asymmetric:
             total = total - zero * self._sums
         return np.asarray(total, np.float32) * (self._scale * scale)
+
+    def add(self, total: Float, rows: Float) -> Float:
+        """Return ``total``, which broadcasts, plus the product."""
+        return total + self(rows)

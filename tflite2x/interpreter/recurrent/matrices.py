@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tflite2x.interpreter.kernel import Array, KernelContext, uniform
-from tflite2x.interpreter.recurrent.cells import FloatMatrix
 from tflite2x.interpreter.recurrent.hybrid import HybridMatrix
+from tflite2x.interpreter.recurrent.lanes import LaneMatrix
 from tflite2x.schema.enums import TensorType
 
-Matrix = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Matrix = LaneMatrix | HybridMatrix
 MakeMatrix = Callable[[Sequence[Array | None]], Matrix]
 
 
@@ -25,7 +22,7 @@ def weights_input(ctx: KernelContext, index: int, *, asymmetric: bool) -> MakeMa
 
     def make(weights: Array) -> Matrix:
         if spec.type == TensorType.FLOAT32:
-            return FloatMatrix(weights)
+            return LaneMatrix(weights)
         return HybridMatrix(weights, spec.s if spec.is_quantized else 0.0, asymmetric=asymmetric)
 
     if spec.const is not None:
