@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Plants = frozenset[str]
+#: Computes an operator from the values of all its inputs (None where one is absent), with mistakes.
+Function = Callable[["Operator", list[Any], Plants], Array]
 
 #: What can be planted -> the name that ``diagnose`` must give it.
 PLANTS: dict[str, str] = {
@@ -63,6 +65,53 @@ PLANTS: dict[str, str] = {
     "output 128 too high": "shift by 128",
     "not rounded": "not rounded",
     "quantized by truncation": "truncation",
+    # 16 bits
+    "sums wrap in 32 bits": "narrow sums",
+    "sums saturate in 32 bits": "narrow sums",
+    "multiplier of 31 bits": "31-bit multiplier",
+    "multiplier of 16 bits": "16-bit multiplier",
+    "clamp -32767": "clamp bounds",
+    # uint8 weights
+    "weights zero point forgotten": "weights zero point forgotten",
+    "weights zero point added": "weights zero point added",
+    "weights minus 128": "weights zero point of 128",
+    # float activations, integer weights
+    "activations stay floats": "activations not quantized",
+    "other symmetry": "symmetry of the activations",
+    "one scale for all rows": "one scale for all rows",
+    "activations truncated": "truncation",
+    # two inputs
+    "left shift forgotten": "left shift forgotten",
+    "left shift not taken back": "left shift forgotten",
+    "first multiplier for both": "one multiplier for both inputs",
+    "scales of the inputs swapped": "multiplier from wrong scales",
+    "first zero point for both": "zero point of the wrong tensor",
+    "inputs not rescaled": "inputs not rescaled",
+    "only zero points corrected": "inputs not rescaled",
+    "order reversed": "order of the inputs",
+    "joined along the first axis": "wrong axis",
+    # averages
+    "sum not divided": "sum not divided",
+    "average an integer first": "average rounding",
+    # curves
+    "float softmax": "computed in floats",
+    "curve truncated": "truncation",
+    "one step less than the scale says": "output scale",
+    "beta forgotten": "beta forgotten",
+    "over everything": "wrong axis",
+    "slope forgotten": "slope forgotten",
+    "slope everywhere": "slope everywhere",
+    "slope without its scale": "slope in the wrong scale",
+    "slope without its zero point": "slope zero point forgotten",
+    "sign of the integer": "sign of the integer",
+    # XC_fc
+    "first shift floors": "floor",
+    "second shift floors": "floor",
+    "no saturation to 16 bits": "16-bit saturation forgotten",
+    "offset forgotten": "offset forgotten",
+    "low half signed": "halves of the bias",
+    "zero point added again": "zero points folded twice",
+    "rows without padding": "weights layout",
 }
 
 
@@ -82,6 +131,11 @@ def zero_of(tensor: Any) -> int:
 def rounded(value: float) -> int:
     """C's round()."""
     return int(math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1))
+
+
+def limits(op: Operator) -> tuple[int, int]:
+    """Lowest and highest integer of the output's type."""
+    return {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}[op.outputs[0].dtype.name]
 
 
 def fixed_multiplier(real: float) -> tuple[int, int]:
@@ -106,8 +160,13 @@ def rescale(acc: float, real: float, style: str) -> float:
         return acc * real
     mantissa, shift = fixed_multiplier(real)
     whole = round(acc)
+    if shift > 14:  # only wrong multipliers are that large: everything saturates
+        return rounded(acc * real)
     if style == "single":
         return (whole * mantissa + (1 << (30 - shift))) >> (31 - shift)
+    if style == "wide":
+        reduced = (mantissa + (1 << 15)) >> 16 if mantissa < 0x7FFF0000 else 0x7FFF
+        return (whole * reduced + (1 << (14 - shift))) >> (15 - shift)
     left, right = max(shift, 0), max(-shift, 0)
     product = (whole << left) * mantissa
     nudge = (1 << 30) if product >= 0 else 1 - (1 << 30)
@@ -116,40 +175,53 @@ def rescale(acc: float, real: float, style: str) -> float:
     return (high >> right) + (1 if (high & mask) > (mask >> 1) + (1 if high < 0 else 0) else 0)
 
 
-def store(value: float, low: int, high: int, plants: Plants) -> float:
-    """Clamp and cast to int8."""
-    if "clamp -127" in plants:
-        return max(-127, min(127, max(low, min(high, value))))
-    if "clamp -100 to 90" in plants:
-        return max(-100, min(90, max(low, min(high, value))))
+def store(value: float, low: int, high: int, plants: Plants, bounds: tuple[int, int] = (-128, 127)) -> float:
+    """Clamp and cast to an integer type."""
+    narrower = {"clamp -127": (-127, 127), "clamp -100 to 90": (-100, 90), "clamp -32767": (-32767, 32767)}
+    for plant in narrower.keys() & plants:
+        least, most = narrower[plant]
+        return max(least, min(most, max(low, min(high, value))))
     if "wrap" in plants:
         # The activation, if there is one, is applied; the cast is left to the language.
-        value = max(value, low) if low > -128 else value
-        value = min(value, high) if high < 127 else value
-        return (int(value) + 128) % 256 - 128
+        least, most = bounds
+        value = max(value, low) if low > least else value
+        value = min(value, high) if high < most else value
+        return (int(value) - least) % (most - least + 1) + least
     return max(low, min(high, value))
 
 
 def activation_bounds(op: Operator, plants: Plants) -> tuple[int, int]:
     kind = int(op.options.fused_activation_function)
+    least, most = limits(op)
     scale, zero = scale_of(op.outputs[0]), zero_of(op.outputs[0])
     if "relu at 0" in plants:
         if kind not in (1, 3):
             raise NotPossible
-        return 0, 127
+        return 0, most
     if "relu forgotten" in plants:
         if kind not in (1, 3):
             raise NotPossible
-        return -128, 127
+        return least, most
     if kind == 1:
-        return max(-128, zero), 127
+        return max(least, zero), most
     if kind == 3:
-        return max(-128, zero), min(127, zero + rounded(float(np.float32(6) / np.float32(scale))))
-    return -128, 127
+        return max(least, zero), min(most, zero + rounded(float(np.float32(6) / np.float32(scale))))
+    return least, most
+
+
+def data_of(op: Operator) -> Any:
+    """The tensor of the activations."""
+    return op.inputs[2 if op.name == "TRANSPOSE_CONV" else 0]
+
+
+def bias_of(op: Operator) -> Array | None:
+    place = 3 if op.name == "TRANSPOSE_CONV" else 2
+    tensor = op.inputs[place] if len(op.inputs) > place else None
+    return None if tensor is None else np.asarray(tensor.data).reshape(-1)
 
 
 def multipliers(op: Operator, plants: Plants, channels: int) -> list[float]:
-    s_x, s_y = scale_of(op.inputs[0]), scale_of(op.outputs[0])
+    s_x, s_y = scale_of(data_of(op)), scale_of(op.outputs[0])
     s_w = [float(s) for s in op.inputs[1].quantization.scale]
     per_tensor = {
         "scale of the first channel": s_w[0], "mean of the scales": sum(s_w) / len(s_w), "largest scale": max(s_w),
@@ -159,6 +231,9 @@ def multipliers(op: Operator, plants: Plants, channels: int) -> list[float]:
             raise NotPossible
         s_w = [per_tensor[plant]]
     s_w = s_w * channels if len(s_w) == 1 else s_w
+    # uint8 convolutions multiply their scales as floats (kernel_util.cc).
+    floats = data_of(op).dtype.name == "UINT8" and op.name != "FULLY_CONNECTED"
+    products = [float(np.float32(s_x) * np.float32(s)) if floats else s_x * s for s in s_w]
     if "multiplier without output scale" in plants:
         return [s_x * s for s in s_w]
     if "multiplier without input scale" in plants:
@@ -167,25 +242,28 @@ def multipliers(op: Operator, plants: Plants, channels: int) -> list[float]:
         return [s_x / s_y] * channels
     if "multiplier upside down" in plants:
         return [s_y / (s_x * s) for s in s_w]
-    return [s_x * s / s_y for s in s_w]
+    return [p / s_y for p in products]
 
 
 def requantized(op: Operator, sums: Array, plants: Plants) -> Array:
     """From sums of products [..., O] to the output's values: bias, multiplier, zero point, activation, cast."""
     channels = sums.shape[-1]
-    bias = op.inputs[2].data.reshape(-1) if len(op.inputs) > 2 and op.inputs[2] is not None else None
+    bias = bias_of(op)
     if bias is None and any(p.startswith("bias") for p in plants):
         raise NotPossible
     real = multipliers(op, plants, channels)
-    style = "real" if op.name == "FULLY_CONNECTED" else "double"
+    short = data_of(op).dtype.name == "INT16"
+    wide = short and (bias is None or bias.dtype == np.int64)
+    style = "real" if op.name == "FULLY_CONNECTED" else "wide" if wide else "double"
     for plant, other in (
         ("truncate", "truncate"), ("floor", "floor"), ("half to even", "even"), ("single rounding", "single"),
-        ("double rounding", "double"), ("not rounded", "none"),
+        ("double rounding", "double"), ("not rounded", "none"), ("multiplier of 31 bits", "single"),
+        ("multiplier of 16 bits", "wide"),
     ):  # fmt: skip
         style = other if plant in plants else style
     zero = zero_of(op.outputs[0])
     if "output zero point of the input" in plants:
-        zero = zero_of(op.inputs[0])
+        zero = zero_of(data_of(op))
     if "output zero point forgotten" in plants:
         zero = 0
     if "output zero point subtracted" in plants:
@@ -199,9 +277,13 @@ def requantized(op: Operator, sums: Array, plants: Plants) -> Array:
         if bias is not None and "bias after the multiplier" in plants:
             after = int(bias[channel])
         elif bias is not None and "bias with the weights' scale" in plants:
-            acc += int(bias[channel]) / scale_of(op.inputs[0])
+            acc += int(bias[channel]) / scale_of(data_of(op))
         elif bias is not None and "bias forgotten" not in plants:
             acc += int(bias[channel])
+        if "sums wrap in 32 bits" in plants:
+            acc = (acc + 2.0**31) % 2.0**32 - 2.0**31
+        elif "sums saturate in 32 bits" in plants:
+            acc = max(-(2.0**31), min(2.0**31 - 1, acc))
         if "multiplier added" in plants:
             value = float(rounded(acc + real[channel]))
         elif "multiplier forgotten" in plants:
@@ -209,7 +291,7 @@ def requantized(op: Operator, sums: Array, plants: Plants) -> Array:
         else:
             value = rescale(acc, real[channel], style)
         value += after + zero
-        out[index] = value if style == "none" else store(value, low, high, plants)
+        out[index] = value if style == "none" else store(value, low, high, plants, limits(op))
         if "output 128 too high" in plants:
             out[index] += 128
     return out
@@ -218,7 +300,7 @@ def requantized(op: Operator, sums: Array, plants: Plants) -> Array:
 def input_integers(op: Operator, x: Array, plants: Plants) -> tuple[Array, int]:
     """The input as integers, and the zero point that is subtracted from it."""
     values = x.astype(np.int64) + (128 if "input 128 too high" in plants else 0)
-    zero = zero_of(op.inputs[0])
+    zero = zero_of(data_of(op))
     if "input zero point forgotten" in plants:
         zero = 0
     elif "input zero point added" in plants:
@@ -228,12 +310,25 @@ def input_integers(op: Operator, x: Array, plants: Plants) -> tuple[Array, int]:
     return values, zero
 
 
-def fully_connected(op: Operator, x: Array, plants: Plants) -> Array:
-    w = op.inputs[1].data.astype(np.int64)
+def weight_integers(op: Operator, plants: Plants) -> Array:
+    """The weights as integers, without their zero point where they are unsigned."""
+    w = op.inputs[1].data
+    zero = zero_of(op.inputs[1]) if w.dtype == np.uint8 else 0
+    if "weights zero point forgotten" in plants:
+        zero = 0
+    elif "weights zero point added" in plants:
+        zero = -zero
+    elif "weights minus 128" in plants:
+        zero = 128
+    return np.asarray(w.astype(np.int64) - zero)
+
+
+def fully_connected(op: Operator, values: list[Any], plants: Plants) -> Array:
+    x, w = values[0], weight_integers(op, plants)
     if "weights read transposed" in plants:
         w = w.reshape(-1).reshape(w.shape[1], w.shape[0]).transpose()
-    values, zero = input_integers(op, x, plants)
-    rows = values.reshape(-1, w.shape[1])
+    whole, zero = input_integers(op, x, plants)
+    rows = whole.reshape(-1, w.shape[1])
     sums = np.zeros((len(rows), len(w)), np.int64)
     for r, row in enumerate(rows):
         for o in range(len(w)):
@@ -266,9 +361,16 @@ def written(out: Array, plants: Plants) -> Array:
     return out
 
 
-def convolution(op: Operator, x: Array, plants: Plants) -> Array:
+def convolution(op: Operator, values: list[Any], plants: Plants) -> Array:
+    x, w = values[0], weight_integers(op, plants)
+    w = rearranged(op, w, plants)
+    whole, zero = input_integers(op, images(x, plants), plants)
+    return written(requantized(op, convolved(op, whole, w, zero, plants), plants), plants)
+
+
+def rearranged(op: Operator, w: Array, plants: Plants) -> Array:
+    """The weights, as they are or read wrongly."""
     depthwise = op.name == "DEPTHWISE_CONV_2D"
-    w = op.inputs[1].data.astype(np.int64)
     if "weights flipped" in plants:
         w = w[:, ::-1, ::-1]
         if w.shape[1] * w.shape[2] == 1:
@@ -278,31 +380,36 @@ def convolution(op: Operator, x: Array, plants: Plants) -> Array:
         flat = w.reshape(-1)
         chw, hwio = flat.reshape(i, h, k) if depthwise else None, None if depthwise else flat.reshape(h, k, i, o)
         w = hwio.transpose(3, 0, 1, 2) if chw is None else chw.transpose(1, 2, 0)[None]
-    values, zero = input_integers(op, images(x, plants), plants)
+    return w
+
+
+def convolved(op: Operator, x: Array, w: Array, zero: int, plants: Plants) -> Array:
+    """Sums of products, window by window."""
+    depthwise = op.name == "DEPTHWISE_CONV_2D"
     _, kh, kw, _ = w.shape
     high, top = same_padding(op, x.shape[1], kh, op.options.stride_h)
     wide, left = same_padding(op, x.shape[2], kw, op.options.stride_w)
     if "pad with 0" in plants and (high - 1) * op.options.stride_h + kh <= x.shape[1]:
         raise NotPossible
     channels = w.shape[3] if depthwise else w.shape[0]
-    sums = np.zeros((len(x), high, wide, channels), np.int64)
+    sums = np.zeros((len(x), high, wide, channels), np.result_type(x, w))
     for n, i, j in np.ndindex(len(x), high, wide):
         for a, b in np.ndindex(kh, kw):
             row, column = i * op.options.stride_h - top + a, j * op.options.stride_w - left + b
             inside = 0 <= row < x.shape[1] and 0 <= column < x.shape[2]
             if not inside and "pad with 0" not in plants:
                 continue
-            pixel = (values[n, row, column] if inside else np.zeros(x.shape[3], np.int64)) - zero
+            pixel = (x[n, row, column] if inside else np.zeros(x.shape[3], x.dtype)) - zero
             if depthwise:
                 sums[n, i, j] += np.repeat(pixel, channels // len(pixel)) * w[0, a, b]
             else:
                 sums[n, i, j] += w[:, a, b] @ pixel
-    return written(requantized(op, sums, plants), plants)
+    return sums
 
 
-def average_pool(op: Operator, x: Array, plants: Plants) -> Array:
+def average_pool(op: Operator, values: list[Any], plants: Plants) -> Array:
     o = op.options
-    x = images(x, plants)
+    x = images(values[0], plants)
     high, top = same_padding(op, x.shape[1], o.filter_height, o.stride_h)
     wide, left = same_padding(op, x.shape[2], o.filter_width, o.stride_w)
     low, top_value = activation_bounds(op, plants)
@@ -323,7 +430,8 @@ def average_pool(op: Operator, x: Array, plants: Plants) -> Array:
     return written(out, plants)
 
 
-def quantize(op: Operator, x: Array, plants: Plants) -> Array:
+def quantize(op: Operator, values: list[Any], plants: Plants) -> Array:
+    x = values[0]
     scale, zero = np.float32(scale_of(op.outputs[0])), zero_of(op.outputs[0])
     if "output zero point forgotten" in plants:
         zero = 0
@@ -336,45 +444,3 @@ def quantize(op: Operator, x: Array, plants: Plants) -> Array:
         return np.array([store(int(v) + zero, -128, 127, plants) for v in steps.reshape(-1)]).reshape(x.shape)
     choose: Callable[[float], int] = round if "half to even" in plants else rounded
     return np.array([store(choose(float(v)) + zero, -128, 127, plants) for v in steps.reshape(-1)]).reshape(x.shape)
-
-
-#: Operator -> (function, what can be planted in it).
-_LINEAR = [
-    p for p in PLANTS
-    if not p.startswith(("average", "quantized")) and p not in ("not rounded", "input 128 too low")
-]  # fmt: skip
-_IMAGES = ("weights flipped", "weights in another layout", "input read as NCHW", "output written as NCHW", "pad with 0")
-OPERATORS: dict[str, tuple[Callable[[Operator, Array, Plants], Array], tuple[str, ...]]] = {
-    "FULLY_CONNECTED": (fully_connected, tuple(p for p in _LINEAR if p not in _IMAGES)),
-    "CONV_2D": (convolution, tuple(p for p in _LINEAR if p not in ("weights read transposed", "double rounding"))),
-    "DEPTHWISE_CONV_2D": (
-        convolution, tuple(p for p in _LINEAR if p not in ("weights read transposed", "double rounding"))
-    ),
-    "AVERAGE_POOL_2D": (
-        average_pool,
-        ("average truncated", "average floored", "average half to even", "relu at 0", "input read as NCHW",
-         "output written as NCHW", "clamp -127"),
-    ),
-    "QUANTIZE": (
-        quantize,
-        ("not rounded", "quantized by truncation", "half to even", "output zero point forgotten",
-         "output zero point subtracted", "wrap"),
-    ),
-}  # fmt: skip
-
-
-def compute(op: Operator, x: Array, plants: Plants) -> Array:
-    """Compute an operator with mistakes.
-
-    Args:
-        op: The operator.
-        x: Its first input, without a sample axis; the others are constants.
-        plants: Keys of PLANTS.
-
-    Raises:
-        NotPossible: The operator has no place for one of them.
-    """
-    function, possible = OPERATORS[op.name]
-    if not plants <= set(possible):
-        raise NotPossible
-    return function(op, x, plants)

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 import tflite2x
-from tests.explain.planted import OPERATORS, PLANTS
+from tests.explain.foreign import FOREIGN, foreign
+from tests.explain.planted import PLANTS
+from tests.explain.planted_kinds import OPERATORS, compute, kind_of
 from tests.explain.planted_models import Case, all_matter, planted, random_case
 from tflite2x.errors import InputError
 from tflite2x.explain.diagnose import diagnose, diagnose_arrays
 from tflite2x.explain.diagnose_text import render
+from tflite2x.explain.diagnosis.exact import ExactOperator
+from tflite2x.explain.diagnosis.models import model_of
+from tflite2x.explain.diagnosis.simple import Simple
 from tflite2x.schema.tables import FullyConnectedOptions
 
 EVERY_PLANT = [(kind, plant) for kind, (_, plants) in OPERATORS.items() for plant in plants]
@@ -23,20 +28,42 @@ def test_exact_values_of_hand_written_operators_have_no_difference() -> None:
     rng = np.random.default_rng(0)
     for kind in OPERATORS:
         for _ in range(3):
+            case = random_case(rng, kind)
+            op = case.model.main.operators[0]
+            assert kind_of(op) == kind
+            exact = ExactOperator(op, "single")
+            values = [None if t is None else tflite2x.Interpreter(case.model).trace(list(case.inputs)).get(t, t.data)
+                      for t in op.inputs]  # fmt: skip
+            twin = model_of(exact, [None if v is None else v[None] for v in values])
+            assert type(twin) is not Simple, f"{kind}: no special model, or one that does not equal the kernel"
             assert planted(random_case(rng, kind), frozenset()) is None, kind
 
 
 @pytest.mark.parametrize(("kind", "plant"), EVERY_PLANT)
 def test_a_planted_mistake_is_named(kind: str, plant: str) -> None:
-    rng = np.random.default_rng([7, sum(map(ord, kind + plant))])
-    for _ in range(150):
+    rng = np.random.default_rng([7, *map(ord, kind + plant)])
+    for _ in range(200):
         outcome = planted(random_case(rng, kind), frozenset((plant,)))
         if outcome is not None:
             break
     else:
-        pytest.fail("the mistake changed nothing in 150 models")
+        pytest.fail("the mistake changed nothing in 200 models")
     assert outcome.named, outcome
     assert not outcome.wrong, outcome
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_what_is_not_in_the_catalogue_is_never_certain(what: str) -> None:
+    rng = np.random.default_rng([9, *map(ord, what)])
+    seen = 0
+    while seen < 6:
+        found = foreign(rng, str(rng.choice(list(OPERATORS))), what)
+        if found is None:
+            continue
+        case, mine = found
+        first = diagnose(case.model, list(case.inputs), {"y": mine}).first
+        assert first is None or first.certainty != "certain", (case.text, first)
+        seen += 1
 
 
 @pytest.mark.parametrize(
@@ -64,9 +91,9 @@ def test_noise_is_not_explained() -> None:
     rng = np.random.default_rng(3)
     for kind in ("FULLY_CONNECTED", "CONV_2D"):
         case = random_case(rng, kind)
-        exact = tflite2x.Interpreter(case.model).run([case.x])[0].astype(np.int64)
+        exact = tflite2x.Interpreter(case.model).run(list(case.inputs))[0].astype(np.int64)
         mine = np.clip(exact + rng.integers(-5, 6, exact.shape), -128, 127)
-        result = diagnose(case.model, [case.x], {"y": mine})
+        result = diagnose(case.model, list(case.inputs), {"y": mine})
         finding = result.first
         assert finding is not None
         assert finding.certainty == "none"
@@ -97,10 +124,9 @@ def test_what_follows_from_a_mistake_before_is_not_a_mistake() -> None:
     engine = tflite2x.Interpreter(model)
     trace = engine.trace([x])
     hidden = np.maximum(trace[first.outputs[0]], 0)
-    from tests.explain.planted import compute
-
-    wrong = compute(second, hidden, frozenset(("bias forgotten",))).astype(np.int8)
-    right = compute(second, hidden, frozenset()).astype(np.int8)
+    values = [hidden, *(t.data for t in second.inputs[1:])]
+    wrong = compute(second, values, frozenset(("bias forgotten",))).astype(np.int8)
+    right = compute(second, values, frozenset()).astype(np.int8)
 
     one = diagnose(model, [x], {"hidden_layer": hidden, "y": right})
     assert [f.tensor for f in one.findings] == ["hidden layer"]
@@ -115,7 +141,7 @@ def test_what_follows_from_a_mistake_before_is_not_a_mistake() -> None:
 def test_a_mistake_is_found_from_the_output_alone() -> None:
     model, x = two_layers()
     first = model.main.operators[0]
-    case = Case(model, x, 0, "two layers")
+    case = Case(model, (x,), 0, "two layers")
     outcome = planted(case, frozenset(("input zero point forgotten",)), output_only=True)
     assert outcome is not None
     assert outcome.named
@@ -162,11 +188,11 @@ def test_an_input_quantized_without_rounding_is_found_behind_the_layer() -> None
 def test_axes_in_another_order_are_seen() -> None:
     rng = np.random.default_rng(4)
     case = random_case(rng, "CONV_2D")
-    y = tflite2x.Interpreter(case.model).run([case.x])[0]
-    found = diagnose(case.model, [case.x], {"y": y.transpose(0, 3, 1, 2)})
+    y = tflite2x.Interpreter(case.model).run(list(case.inputs))[0]
+    found = diagnose(case.model, list(case.inputs), {"y": y.transpose(0, 3, 1, 2)})
     assert found.first is not None
     assert found.first.named[0].mistakes == ("NCHW",)
-    other = diagnose(case.model, [case.x], {"y": np.zeros((3, 5))}).first
+    other = diagnose(case.model, list(case.inputs), {"y": np.zeros((3, 5))}).first
     assert other is not None
     assert other.certainty == "shape"
 
@@ -186,14 +212,14 @@ def test_the_other_contract_is_named_as_such() -> None:
     rng = np.random.default_rng(11)
     for _ in range(60):
         case = random_case(rng, "FULLY_CONNECTED")
-        micro = tflite2x.Interpreter(case.model, "double").run([case.x])[0]
-        if not np.array_equal(micro, tflite2x.Interpreter(case.model).run([case.x])[0]):
+        micro = tflite2x.Interpreter(case.model, "double").run(list(case.inputs))[0]
+        if not np.array_equal(micro, tflite2x.Interpreter(case.model).run(list(case.inputs))[0]):
             break
-    found = diagnose(case.model, [case.x], {"y": micro})
+    found = diagnose(case.model, list(case.inputs), {"y": micro})
     assert found.first is not None
     assert ("double rounding",) in [n.mistakes for n in found.first.named]
     assert "TFLite Micro" in render(found)
-    assert diagnose(case.model, [case.x], {"y": micro}, rounding="double").findings == ()
+    assert diagnose(case.model, list(case.inputs), {"y": micro}, rounding="double").findings == ()
 
 
 def test_json_has_everything() -> None:

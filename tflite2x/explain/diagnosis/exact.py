@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tflite2x.interpreter.batching import pick, stack
-from tflite2x.interpreter.kernel import Array, KernelContext, Rounding, SampleDependent
+from tflite2x.interpreter.kernel import Array, KernelContext, Rounding, SampleDependent, TensorSpec
 from tflite2x.interpreter.registry import find_kernel
 from tflite2x.interpreter.session import Session
 from tflite2x.interpreter.specs import constant_value, tensor_spec
@@ -18,12 +19,30 @@ if TYPE_CHECKING:
     from tflite2x.ir import Operator
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Context(KernelContext):
+    """What a kernel knows, with options that may be others than the operator's.
+
+    Attributes:
+        chosen: The options.
+    """
+
+    chosen: Any = None
+
+    @property
+    def options(self) -> Any:
+        """The options to compute with."""
+        return self.chosen
+
+
 class ExactOperator:
     """One operator, ready to run on any values of its inputs.
 
     Args:
         op: The operator.
         rounding: The rounding contract.
+        first: Another description of its first input.
+        options: Other options.
 
     Attributes:
         op: The operator.
@@ -33,16 +52,20 @@ class ExactOperator:
         UnsupportedError: It has no kernel, or the kernel cannot do its types or options.
     """
 
-    def __init__(self, op: Operator, rounding: Rounding) -> None:
+    def __init__(
+        self, op: Operator, rounding: Rounding, *, first: TensorSpec | None = None, options: Any = None
+    ) -> None:
         self.op = op
         self._session = Session(rounding)
-        self.context = KernelContext(
+        specs = [None if t is None else tensor_spec(t, constant_value(t)) for t in op.inputs]
+        self.context = _Context(
             op=op,
-            inputs=tuple(None if t is None else tensor_spec(t, constant_value(t)) for t in op.inputs),
+            inputs=tuple(specs if first is None else [first, *specs[1:]]),
             outputs=tuple(tensor_spec(t) for t in op.outputs),
             intermediates=tuple(None if t is None else tensor_spec(t) for t in op.intermediates),
             rounding=rounding,
             runtime=self._session,
+            chosen=op.options if options is None else options,
         )
         with np.errstate(all="ignore"):
             self._run = find_kernel(op).prepare(self.context)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FULLY_CONNECTED, CONV_2D and DEPTHWISE_CONV_2D by recipe.
+"""FULLY_CONNECTED, CONV_2D and DEPTHWISE_CONV_2D by recipe: int8, uint8, and int16 activations with 8-bit weights.
 
-Everything is computed in float64, in which sums of 8-bit products are exact, so that values that somebody forgot to
+Everything is computed in float64, in which sums of products are exact, so that values that somebody forgot to
 round can be tried as well. Sources: LiteRT ``reference/integer_ops/conv.h``, ``depthwise_conv.h``,
 ``fully_connected.h``; the exact recipe equals the interpreter's kernels, which is checked before it is used.
 """
@@ -29,16 +29,25 @@ class Linear:
     """A quantized operator with weights.
 
     Args:
-        exact: The operator; its activations and weights are int8 or uint8.
+        exact: The operator; its activations are int8, uint8 or int16.
     """
 
-    fields = frozenset((*SUM_FIELDS, "bias", "multiplier", "channels")) | OUTPUT_FIELDS
+    fields = frozenset((*SUM_FIELDS, "accumulator", "bias", "multiplier", "channels")) | OUTPUT_FIELDS
+    #: Positions of activations, weights and bias among the operator's inputs.
+    places = (0, 1, 2)
 
     def __init__(self, exact: ExactOperator) -> None:
         self.exact, self.op = exact, exact.op
         context = exact.context
-        x, w, y = context.input(0), context.input(1), context.outputs[0]
-        self.x, self.w, self.y = x, w, y
+        x, w, y = context.input(self.places[0]), context.input(self.places[1]), context.outputs[0]
+        bias = context.optional(self.places[2])
+        self.x, self.w, self.y, self.bias = x, w, y, bias
+        #: int16 activations, and whether their sums have 64 bits.
+        self.short = x.type.name == "INT16"
+        narrow = (
+            getattr(context.options, "quantized_bias_type", None) == 2 if bias is None else bias.type.name == "INT32"
+        )
+        self.wide = self.short and not narrow
         self.name = exact.op.name
         #: Sums by what makes them; the input is kept with them, so that its identity stays its own.
         self._kept: dict[tuple[object, ...], tuple[Array, Array]] = {}
@@ -65,11 +74,22 @@ class Linear:
         image, padded = self.name != "FULLY_CONNECTED", self.padded
         if field == "padding":
             return padded
+        if field == "rounding":
+            return self._rounds(value)
+        if field in ("accumulator", "bounds") or value == "int32":
+            wide = value in ("wrap", "clamp", "int32")
+            return self.wide if wide else value is None or self.short == (value == (-32767, 32767))
+        if field in ("input_shift", "output_shift") and self.short:
+            return False
+        if field == "sum_bits" and self.short:
+            return value == 16
         if field == "channels":
             return self.w.scale.size > 1
         if field == "weights_layout":
             if self.name == "FULLY_CONNECTED":
                 return value == "transposed"
+            if value == "HWOI":
+                return self.name == "TRANSPOSE_CONV"
             if value == "swapped":
                 return self.w.shape[1] == self.w.shape[2] > 1
             if value == "flipped":
@@ -83,14 +103,23 @@ class Linear:
         if field == "activation":
             return self.target.knows(value)
         if field == "weights_zero":
-            return value != "none" or self.weights_zero != 0
+            unsigned = self.w.type.name == "UINT8"
+            return value == "input" or unsigned or (value in ("none", "added") and self.weights_zero != 0)
         if field == "multiplier":
-            return self.w.scale.size > 1 if value == "zero" else value != "inputs swapped"
+            return self.w.scale.size > 1 if value == "zero" else value not in ("inputs swapped", "first input")
         if field == "input_zero":
             return value != "first"
         if field == "bias":
-            return len(self.op.inputs) > 2 and self.op.inputs[2] is not None
+            return self.bias is not None
         return True
+
+    def _rounds(self, value: object) -> bool:
+        """Whether a way of rounding differs from the operator's own."""
+        real = self.name == "FULLY_CONNECTED" and self.exact.context.rounding == "single"
+        if value == "wide":
+            return self.short and (real or not self.wide)
+        narrow = value in ("narrow single", "narrow double")
+        return narrow == (self.wide and not real) if narrow or value in ("single", "double") else True
 
     @property
     def padded(self) -> bool:
@@ -105,7 +134,7 @@ class Linear:
 
     def steps(self, inputs: Sequence[Array | None], recipe: Recipe, select: Array | None = None) -> Steps:
         """Return all steps; with ``select`` (flat indices into one output) as flat arrays of those values only."""
-        x, w = inputs[0], inputs[1]
+        x, w, b = ((*inputs, None, None, None)[i] for i in self.places)
         assert x is not None
         assert w is not None
         total = self._sum(x, w[0], recipe)
@@ -113,13 +142,17 @@ class Linear:
         channel = np.arange(self.channels)
         if select is not None and recipe.output_layout == OWN:
             channel, total = select % self.channels, total.reshape(-1)[select]
-        bias = inputs[2][0].astype(np.float64).reshape(-1) if len(inputs) > 2 and inputs[2] is not None else None
+        bias = None if b is None else b[0].astype(np.float64).reshape(-1)
         multiplier = self.multiplier(recipe)
         after: Array | float = 0.0
         if bias is not None and recipe.bias == "after":
             after = bias[channel]
         elif bias is not None:
             total = total + self._bias(bias, recipe)[channel]
+        if recipe.accumulator != OWN:
+            low, span = -(2.0**31), 2.0**32
+            wrapped = np.mod(total - low, span) + low
+            total = wrapped if recipe.accumulator == "wrap" else np.clip(total, low, -low - 1)
         steps = self.target.finish(total, multiplier[channel], recipe, after)
         if select is None and recipe.output_layout == OWN:
             return steps
@@ -172,7 +205,7 @@ class Linear:
         contract = self.exact.context.rounding
         if self.name == "FULLY_CONNECTED" and contract == "single":
             return np.asarray(round_half_away(total * multiplier), np.float64)
-        return fixed_point(total, multiplier, "double")
+        return fixed_point(total, multiplier, "wide" if self.wide else "double")
 
     def _bias(self, bias: Array, recipe: Recipe) -> Array:
         factor = {
@@ -182,7 +215,10 @@ class Linear:
             "input": 1.0 / self.scales,
             "weights": 1.0 / self.x.s,
             "real": 1.0 / (self.x.s * self.scales),
+            "int32": 1.0,
         }[recipe.bias]
+        if recipe.bias == "int32":
+            bias = np.mod(bias + 2.0**31, 2.0**32) - 2.0**31
         return np.asarray(bias * factor)
 
     def _sum(self, x: Array, w: Array, recipe: Recipe) -> Array:
@@ -196,25 +232,31 @@ class Linear:
 
     def _compute(self, x: Array, w: Array, recipe: Recipe) -> Array:
         zero = {OWN: self.x.z, "none": 0, "added": -self.x.z, "output": self.y.z}[recipe.input_zero]
-        weights_zero = {OWN: self.weights_zero, "none": 0, "input": self.x.z}[recipe.weights_zero]
-        weights = self._weights(w, recipe.weights_layout).astype(np.float64) - weights_zero
+        own = self.weights_zero
+        weights_zero = {OWN: own, "none": 0, "input": self.x.z, "added": -own, "128": 128, "bits": 0}
+        if recipe.weights_zero == "bits":
+            w = w.view(np.int8)
+        weights = self._weights(w, recipe.weights_layout).astype(np.float64) - weights_zero[recipe.weights_zero]
         values = x.astype(np.float64) + recipe.input_shift
         if self.name == "FULLY_CONNECTED":
             rows = values.reshape(len(x), -1, weights.shape[1])
             products = self._matmul(rows, weights.T, zero, recipe)
             return products.reshape(len(x), *self.y.shape) if products[0].size == np.prod(self.y.shape) else products
-        values = values.reshape(-1, *x.shape[2:])
-        if recipe.input_layout == "NCHW":
-            n, h, wide, c = values.shape
-            values = values.reshape(n, c, h, wide).transpose(0, 2, 3, 1)
-        elif recipe.input_layout == "is NCHW":
-            values = values.transpose(0, 3, 1, 2).reshape(values.shape)
-        elif recipe.input_layout == "swapped":
-            values = values.transpose(0, 2, 1, 3)
+        values = self._arranged(values.reshape(-1, *x.shape[2:]), recipe.input_layout)
         axes = self._axes(values.shape[1:3])
         outside = {"skip": zero, "zero point": self.x.z, "zero": 0}[recipe.padding]
         total = self._convolve(values, axes, weights, zero, outside, recipe)
         return total.reshape(len(x), -1, *total.shape[1:])
+
+    @staticmethod
+    def _arranged(values: Array, layout: str) -> Array:
+        """Return images [N, H, W, C] as somebody reads them who takes their memory for another order."""
+        if layout == "NCHW":
+            n, h, wide, c = values.shape
+            return values.reshape(n, c, h, wide).transpose(0, 2, 3, 1)
+        if layout == "is NCHW":
+            return values.transpose(0, 3, 1, 2).reshape(values.shape)
+        return values.transpose(0, 2, 1, 3) if layout == "swapped" else values
 
     def _convolve(
         self, x: Array, axes: tuple[Axis, ...], weights: Array, zero: int, outside: int, recipe: Recipe
@@ -258,6 +300,8 @@ class Linear:
         o, h, wide, i = w.shape if w.ndim == 4 else (0, 0, 0, 0)
         if layout == "HWIO":
             return w.reshape(h, wide, i, o).transpose(3, 0, 1, 2)
+        if layout == "HWOI":
+            return w.reshape(h, wide, o, i).transpose(2, 0, 1, 3)
         if layout == "OIHW":
             return w.reshape(o, i, h, wide).transpose(0, 2, 3, 1)
         if layout == "CHW":

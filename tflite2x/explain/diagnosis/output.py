@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from tflite2x.explain.diagnosis.recipe import OWN, Recipe
-from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize, round_half_away
+from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize, requantize_int64, round_half_away
 from tflite2x.interpreter.kernel import Array, TensorSpec
 
 _BOUNDS: dict[int, tuple[float, float]] = {1: (0.0, np.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+#: Ways to round that multiply by a quantized multiplier.
+_FIXED = ("single", "double", "fixed floor", "wide", "narrow single", "narrow double")
 #: Largest accumulator that the fixed-point functions take.
 _LIMIT = float(2**31 - 1)
 
@@ -77,8 +79,8 @@ class Target:
         mode = recipe.rounding
         if mode == OWN:
             return round_half_away(real) if recipe.multiplier == "added" else self.definition(total, multiplier)
-        if mode in ("single", "double", "fixed floor"):
-            return fixed_point(total, multiplier, mode)
+        if mode in _FIXED:
+            return fixed_point(total, multiplier, mode.removeprefix("narrow "))
         if mode == "float32":
             return np.asarray(np.rint(total.astype(np.float32) * np.asarray(multiplier, np.float32)), np.float64)
         return round_real(real, mode, zero)
@@ -151,7 +153,9 @@ def round_real(real: Array, mode: str, zero: int = 0) -> Array:
 
 
 def fixed_point(total: Array, multiplier: Array, mode: str) -> Array:
-    """Multiply by a quantized multiplier: ``single``, ``double``, or ``fixed floor`` without any rounding."""
+    """Multiply by a quantized multiplier: ``single``, ``double``, ``wide``, or ``fixed floor`` without any rounding."""
+    if mode == "wide":
+        return _wide(total, multiplier)
     whole = np.clip(np.rint(total), -_LIMIT, _LIMIT).astype(np.int64)
     mantissa, shift = quantize_multiplier(multiplier, "single" if mode == "single" else "double")
     if mode == "fixed floor":
@@ -159,7 +163,17 @@ def fixed_point(total: Array, multiplier: Array, mode: str) -> Array:
     result = requantize(whole, mantissa, shift, "single" if mode == "single" else "double").astype(np.float64)
     # Only wrong multipliers lead beyond int32, and only some languages wrap around there.
     real = total * multiplier
-    return np.where(np.abs(real) >= _LIMIT / 8, np.rint(real), result)
+    far = (np.abs(real) >= _LIMIT / 8) | (np.abs(total) > _LIMIT)
+    return np.where(far, np.rint(real), result)
+
+
+def _wide(total: Array, multiplier: Array) -> Array:
+    """Multiply 64-bit sums by multipliers of 16 bits."""
+    mantissa, shift = quantize_multiplier(multiplier, "double")
+    whole = np.clip(np.rint(total), -(2.0**47), 2.0**47).astype(np.int64)
+    result = requantize_int64(whole, mantissa, np.minimum(shift, 14)).astype(np.float64)
+    real = total * multiplier
+    return np.where((np.abs(real) >= _LIMIT / 8) | (shift > 14), np.rint(real), result)
 
 
 def as_nchw(values: Array) -> Array:

@@ -20,18 +20,40 @@ class Recipe:
         input_zero: Zero point that is subtracted from the input: ``none``, ``added``, ``output`` (the output's).
         padding: What the input's integers are outside of the image: ``skip`` adds nothing to the sum (exact), ``zero
             point``, ``zero``.
-        weights_layout: ``transposed``, ``flipped``, ``swapped``, ``HWIO``, ``OIHW``, ``CHW``.
-        weights_zero: Zero point of the weights: ``none``, or ``input`` (the input's).
-        sum_bits: Width of the sum of products: 32, or 16 or 8, where it wraps.
+        weights_layout: ``transposed``, ``flipped``, ``swapped``, ``HWIO``, ``HWOI``, ``OIHW``, ``CHW``.
+        weights_zero: Zero point of the weights: ``none``, ``added``, ``128``, ``bits`` (the bits are read as int8), or
+            ``input`` (the input's).
+        sum_bits: Width of the sum of products: 32 (whatever the operator has), or 16 or 8, where it wraps.
+        accumulator: Width of the sum with its bias where it has 64 bits: ``wrap``, ``clamp``: 32 bits.
         bias: ``none``, ``after`` (unscaled, after the multiplier), ``input``, ``weights``, ``real`` (taken as if it
-            had the scale of the input, of the weights, or 1).
+            had the scale of the input, of the weights, or 1), ``int32`` (cut to 32 bits).
         multiplier: ``none``, ``added``, ``no output``, ``no input``, ``no weights``, ``inverse``, ``zero``,
-            ``swapped`` (input and output scale).
+            ``swapped`` (input and output scale), ``inputs swapped``, ``first input`` (for both inputs).
+        headroom: The left shift in front of quantized sums: ``none``, ``inputs`` or ``output`` (only there).
         channels: One multiplier for all channels: ``first``, ``last``, ``mean``, ``max``.
         rounding: ``floor``, ``truncate``, ``truncate sum`` (with the zero point in), ``even``, ``even sum``, ``away``,
-            ``up``, ``ceil``, ``fixed floor``, ``float32``, ``single``, ``double``, ``none``.
-        average: Rounding of an average: ``truncate``, ``floor``, ``even``, ``up``, ``ceil``.
-        count: Number of elements in an average: ``all`` counts the padding.
+            ``up``, ``ceil``, ``fixed floor``, ``float32``, ``single``, ``double``, ``none``; where sums have 64 bits
+            ``narrow single``, ``narrow double`` (31-bit multipliers); ``wide`` (16-bit multipliers).
+        average: Rounding of an average: ``truncate``, ``floor``, ``even``, ``up``, ``ceil``; ``twice``: the average is
+            an integer before it is rescaled.
+        count: Number of elements in an average: ``all`` counts the padding; ``none`` does not divide.
+        curve: How a curve such as an exponential is computed: ``real`` in float64, ``other`` as under the other
+            rounding contract.
+        unit: What real 1 is in the output, instead of 1 / scale.
+        beta: ``none``: SOFTMAX's factor is left out.
+        axis: What an operator runs along: ``all`` elements, or ``first`` (the outermost axis).
+        slope: Below zero: ``none`` (nothing is left), ``identity``, ``everywhere`` (also above zero), ``unscaled``
+            (integers without their scale), ``zero point`` (theirs is not subtracted), ``integer`` (its own sign).
+        rescale: Inputs with other scales than the output: ``none`` leaves their integers, ``zero points`` corrects
+            only these, ``first`` takes the first input's scale for all.
+        operands: ``reversed``: the inputs are taken in the other order.
+        activations: How floats meet integer weights: ``real`` (not quantized), ``other`` (symmetric instead of
+            asymmetric, or the other way round), ``tensor`` (one scale for all rows), ``truncate``, ``truncate
+            quotient``, ``floor``, ``128`` (another range).
+        vector: Choices of the XS3 vector unit: ``shift1``, ``shift2``, ``shifts`` (no rounding there), ``middle``
+            (no saturation to 16 bits), ``middle wraps``, ``offset`` (not added), ``bias low`` (signed), ``bias
+            swapped``, ``input zero`` and ``output zero`` (subtracted or added again), ``padding`` (the columns of the
+            weights are not padded).
         output_zero: Zero point that is added to the output: ``none``, ``subtracted``, ``input`` (the input's).
         activation: ``none``; ``zero``: from 0 on; ``zero6``: from 0 to 6; ``unshifted``: the bounds without zero point;
             ``inside``: bounds that are those of the type do not clamp.
@@ -49,12 +71,23 @@ class Recipe:
     weights_layout: str = OWN
     weights_zero: str = OWN
     sum_bits: int = 32
+    accumulator: str = OWN
     bias: str = OWN
     multiplier: str = OWN
+    headroom: str = OWN
     channels: str = OWN
     rounding: str = OWN
     average: str = OWN
     count: str = OWN
+    curve: str = OWN
+    unit: float = 0.0
+    beta: str = OWN
+    axis: str = OWN
+    slope: str = OWN
+    rescale: str = OWN
+    operands: str = OWN
+    activations: str = OWN
+    vector: str = OWN
     output_zero: str = OWN
     activation: str = OWN
     bounds: tuple[int, int] | None = None

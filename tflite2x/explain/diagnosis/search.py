@@ -23,7 +23,7 @@ _WORK = 1_500_000_000
 _CERTAIN = {1: 14.0, 2: 26.0}
 #: Share of the differing values that may lie at the ends of the type when something is called certain.
 _HIDING = 0.7
-#: Share of all values that may be one number when something is called certain.
+#: Share of all values that may be one number, or two (both ends of a clamp), when something is called certain.
 _MONOTONE = 0.9
 #: Share of the differing values from which on an incomplete explanation is worth naming.
 _WORTH = 0.5
@@ -301,8 +301,8 @@ class Search:
         if len(first) > 1:
             return self._result("ambiguous", first, same, bits)
         # Behind values that saturate because of one mistake, another one can hide.
-        counts = np.unique(self.mine, return_counts=True)[1]
-        hidden = float(self._at_bound()[~self.equal].mean()) > _HIDING or counts.max() > _MONOTONE * self.mine.size
+        counts = np.sort(np.unique(self.mine, return_counts=True)[1])
+        hidden = float(self._at_bound()[~self.equal].mean()) > _HIDING or counts[-2:].sum() > _MONOTONE * self.mine.size
         enough = bits >= _CERTAIN[len(first[0].guesses)] and not hidden
         return self._result("certain" if enough else "likely", first, same, bits)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pooling, elementwise arithmetic, conversions, and all other operators by recipe.
+"""Pooling, padding, conversions, and all operators without a model of their own by recipe.
 
-Sources of the exact forms: LiteRT ``reference/integer_ops/pooling.h``, ``reference/add.h``, ``integer_ops/mul.h``,
-``reference/quantize.h``, ``reference/dequantize.h``. Whatever a recipe leaves alone is the interpreter's own value.
+Sources of the exact forms: LiteRT ``reference/integer_ops/pooling.h``, ``reference/quantize.h``,
+``reference/dequantize.h``. Whatever a recipe leaves alone is the interpreter's own value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from tflite2x.explain.diagnosis.output import Steps, Target, as_nchw, round_real
 from tflite2x.explain.diagnosis.recipe import EXACT, OUTPUT_FIELDS, OWN, Recipe
-from tflite2x.interpreter.elementwise import right_scaler, scaler
+from tflite2x.interpreter.elementwise import scaler
 from tflite2x.interpreter.fixedpoint import round_half_away
 from tflite2x.interpreter.kernel import Array, TensorSpec
 from tflite2x.interpreter.windows import Axis, pad_windows, tap_views, window_axes
@@ -22,7 +22,8 @@ from tflite2x.interpreter.windows import Axis, pad_windows, tap_views, window_ax
 if TYPE_CHECKING:
     from tflite2x.explain.diagnosis.exact import ExactOperator
 
-_AFTER = frozenset(("output_zero", "activation", "output_shift", "output_layout", "bounds", "cast"))
+#: Choices about quantized outputs that need no sum.
+AFTER = frozenset(("output_zero", "activation", "output_shift", "output_layout", "bounds", "cast"))
 
 
 class Simple:
@@ -53,12 +54,21 @@ class Simple:
         """Whether the output holds quantized integers."""
         return self.y.dtype.kind in "iu" and self.y.is_quantized
 
+    @property
+    def short(self) -> bool:
+        """Whether the output has 16 bits."""
+        return self.y.dtype.itemsize == 2
+
     def applies(self, field: str, value: object) -> bool:
         """Whether a choice is one for this operator."""
         if field in ("output_zero", "output_shift", "bounds", "cast", "activation") and not self.quantized:
             return False
         if field == "activation":
             return self.target.knows(value)
+        if field in ("input_shift", "output_shift") and self.short:
+            return False
+        if field == "bounds":
+            return value is None or self.short == (value == (-32767, 32767))
         shape = self._input(0).shape if self.specs and self.specs[0] is not None else ()
         if field == "input_layout":
             return self._reads_images() and len(shape) == 4 and value != "swapped" and shape[3] > 1
@@ -141,13 +151,13 @@ class Pad(Simple):
 class Pool(Simple):
     """AVERAGE_POOL_2D and MAX_POOL_2D of integers."""
 
-    fields = _AFTER | {"average", "count", "padding", "input_layout", "input_shift"}
+    fields = AFTER | {"average", "count", "padding", "input_layout", "input_shift"}
 
     def applies(self, field: str, value: object) -> bool:
         """Whether a choice is one for this operator."""
         if field in ("average", "count"):
-            padded = field == "average" or self._padded()
-            return self.name == "AVERAGE_POOL_2D" and padded
+            known = value != "twice" if field == "average" else value == "all" and self._padded()
+            return self.name == "AVERAGE_POOL_2D" and known
         if field == "padding":
             return self._padded() and (self.name == "AVERAGE_POOL_2D" or value == "zero")
         return super().applies(field, value)
@@ -189,100 +199,6 @@ class Pool(Simple):
         return Steps({k: v.reshape(shape) for k, v in steps.items()}, result.reshape(shape))
 
 
-class Mean(Simple):
-    """MEAN of integers."""
-
-    fields = _AFTER | {"average", "input_zero", "multiplier", "input_shift", "input_layout"}
-
-    def applies(self, field: str, value: object) -> bool:
-        """Whether a choice is one for this operator."""
-        if field == "input_zero":
-            return value != "first"
-        if field == "multiplier":
-            return value in ("none", "no output", "no input", "swapped", "added")
-        return super().applies(field, value)
-
-    def _reads_images(self) -> bool:
-        return True
-
-    def _compute(self, inputs: Sequence[Array | None], recipe: Recipe) -> Steps:
-        x, axes = inputs[0], inputs[1]
-        assert x is not None
-        assert axes is not None
-        rank = x.ndim - 1
-        where = tuple(sorted({1 + int(a) % rank for a in axes[0].reshape(-1)}))
-        source = self._input(0)
-        zero = {OWN: source.z, "none": 0, "added": -source.z, "output": self.y.z}[recipe.input_zero]
-        total = (x.astype(np.float64) + recipe.input_shift - zero).sum(axis=where)
-        mean = (total / np.prod([x.shape[a] for a in where])).reshape(len(x), *self.y.shape)
-        ratio = source.s / self.y.s
-        factor = {OWN: ratio, "added": ratio, "none": 1.0, "no output": source.s, "no input": 1 / self.y.s,
-                  "swapped": 1 / ratio}[recipe.multiplier]  # fmt: skip
-        mode = "away" if recipe.average == OWN else recipe.average
-        return self.target.finish(mean, float(factor), recipe.changed(rounding=mode))
-
-
-class Sum(Simple):
-    """ADD, SUB and MUL of 8-bit integers."""
-
-    fields = OUTPUT_FIELDS | {"input_zero", "multiplier", "input_shift"}
-
-    def applies(self, field: str, value: object) -> bool:
-        """Whether a choice is one for this operator."""
-        if field == "multiplier":
-            return value in ("none", "no output", "no input", "inputs swapped", "added") and (
-                self.name != "MUL" or value != "inputs swapped"
-            )
-        if field == "rounding":
-            return value not in ("single", "double", "fixed floor", "float32")
-        return super().applies(field, value)
-
-    def _compute(self, inputs: Sequence[Array | None], recipe: Recipe) -> Steps:
-        a, b, y = self._input(0), self._input(1), self.y
-        zeros = {OWN: (a.z, b.z), "none": (0, 0), "added": (-a.z, -b.z), "output": (y.z, y.z), "first": (a.z, a.z)}
-        left, right = (
-            np.rint(np.asarray(v, np.float64) + recipe.input_shift).astype(np.int64) - zero
-            for v, zero in zip(inputs[:2], zeros[recipe.input_zero], strict=True)
-            if v is not None
-        )
-        left, right = _aligned(left, right)
-        s_a, s_b = (b.s, a.s) if recipe.multiplier == "inputs swapped" else (a.s, b.s)
-        sign = -1 if self.name == "SUB" else 1
-        if self.name == "MUL":
-            total, units = (left * right).astype(np.float64), s_a * s_b
-            factor = {"none": 1.0, "no output": units, "no input": 1 / y.s}.get(recipe.multiplier, units / y.s)
-            target = Target(y, a.z, self.target.activation, self._multiplied)
-        else:
-            if recipe.multiplier in ("none", "no input"):
-                s_a = s_b = 1.0
-            total = s_a * left + sign * (s_b * right)
-            factor = 1.0 if recipe.multiplier in ("none", "no output") else 1 / y.s
-
-            def definition(_: Array, inverse: Array) -> Array:
-                return self._added(left, sign * right, s_a, s_b, 1 / float(inverse), sign)
-
-            target = Target(y, a.z, self.target.activation, definition)
-        return target.finish(total, float(factor), recipe)
-
-    def _added(self, left: Array, right: Array, s_a: float, s_b: float, s_y: float, sign: int) -> Array:
-        twice = 2 * max(s_a, s_b)
-        raised = scaler(s_a / twice)(left << 20) + sign * scaler(s_b / twice)(sign * right << 20)
-        last = scaler if sign > 0 else right_scaler
-        return last(twice / ((1 << 20) * s_y))(raised).astype(np.float64)
-
-    def _multiplied(self, total: Array, factor: Array) -> Array:
-        real = float(np.float32(self._input(0).s) * np.float32(self._input(1).s) / np.float32(self.y.s))
-        exact = self._input(0).s * self._input(1).s / self.y.s
-        chosen = real if np.isclose(float(factor), exact, rtol=1e-12) else float(factor)
-        return scaler(chosen)(total.astype(np.int64)).astype(np.float64)
-
-
-def _aligned(left: Array, right: Array) -> tuple[Array, Array]:
-    rank = max(left.ndim, right.ndim)
-    a, b = (v.reshape(v.shape[:1] + (1,) * (rank - v.ndim) + v.shape[1:]) for v in (left, right))
-    return a, b
-
-
 class Convert(Simple):
     """QUANTIZE from floats or integers, and the way of real numbers into a quantized input."""
 
@@ -300,7 +216,8 @@ class Convert(Simple):
         if field == "output_zero":
             return value != "input" or integers
         if field == "rounding":
-            return value not in ("single", "double", "fixed floor", "float32", "away")
+            wide = ("double", "wide", "narrow single", "narrow double")
+            return value not in wide and (integers or value not in ("single", "fixed floor", "float32", "away"))
         return super().applies(field, value)
 
     def _compute(self, inputs: Sequence[Array | None], recipe: Recipe) -> Steps:
