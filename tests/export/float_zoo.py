@@ -61,6 +61,23 @@ def _weighted(z: Floats, x: Tensor) -> None:
     z.one("BATCH_MATMUL", [x, x], 1, 6, 8, 8, options=o.BatchMatMulOptions(adj_y=True))
 
 
+def _hybrid(z: Floats, x: Tensor) -> None:
+    """float32 activations that meet int8 weights."""
+    same = Padding.SAME
+    dense, conv = o.FullyConnectedOptions, o.Conv2DOptions
+    z.one("FULLY_CONNECTED", [x, z.weights((7, 192), np.int8, 0, 0), z.values((7,))], 1, 7,
+          options=dense(fused_activation_function=Act.RELU))  # fmt: skip
+    z.one("FULLY_CONNECTED", [x, z.weights((3, 4), np.int8, 3, 0), None], 48, 3, options=dense())
+    z.one("FULLY_CONNECTED", [x, z.weights((5, 12), np.int8, 0, 0), z.values((5,))], 16, 5,
+          options=dense(asymmetric_quantize_inputs=True))  # fmt: skip
+    z.one("CONV_2D", [x, z.weights((5, 3, 2, 4), np.int8, 0, 0), z.values((5,))], 1, 3, 4, 5,
+          options=conv(padding=same, stride_h=2, stride_w=2, fused_activation_function=Act.RELU6))  # fmt: skip
+    z.one("CONV_2D", [x, z.weights((6, 2, 2, 4), np.int8, 6, 0), z.values((6,))], 1, 6, 8, 6,
+          options=conv(padding=same, stride_h=1, stride_w=1))  # fmt: skip
+    z.one("DEPTHWISE_CONV_2D", [x, z.weights((1, 3, 3, 8), np.int8, 8, 3), z.values((8,))], 1, 6, 8, 8,
+          options=o.DepthwiseConv2DOptions(padding=same, stride_h=1, stride_w=1, depth_multiplier=2))  # fmt: skip
+
+
 def _elementwise(z: Floats, x: Tensor, y: Tensor) -> None:
     channel, column = z.values((4,)), z.values((6, 1, 1))
     z.one("ADD", [x, y], options=o.AddOptions(fused_activation_function=Act.RELU6))
@@ -127,9 +144,11 @@ def float_zoo(*families: str, seed: int = 0, reference: bool = False) -> Model:
     z.reference = reference
     x = z.graph.add_input("exp_of", FULL, "float32")
     y = z.graph.add_input("limit", FULL, "float32")
-    wanted = families or ("weighted", "elementwise", "reducing", "moving")
+    wanted = families or ("weighted", "hybrid", "elementwise", "reducing", "moving")
     if "weighted" in wanted:
         _weighted(z, x)
+    if "hybrid" in wanted:
+        _hybrid(z, x)
     if "elementwise" in wanted:
         _elementwise(z, x, y)
     if "reducing" in wanted:

@@ -114,6 +114,17 @@ def _weighted(z: Zoo, x: Tensor, u: Tensor, h: Tensor) -> None:
         [z.out((48, 3), "uint8", 0.3, 90)],
         dense(),
     )
+    transposed = o.TransposeConvOptions
+    z.op("TRANSPOSE_CONV", [z.const([1, 12, 16, 3]), z.weights((3, 3, 3, 4), np.int8, 3, 0), x, z.bias(3)],
+         [z.out((1, 12, 16, 3), scale=0.3, zero=-9)], transposed(padding=same, stride_h=2, stride_w=2))  # fmt: skip
+    z.op("TRANSPOSE_CONV", [z.const([1, 8, 17, 2]), z.weights((2, 3, 2, 4), np.uint8, 0, 0, 130), u, z.bias(2)],
+         [z.out((1, 8, 17, 2), "uint8", 0.2, 90)], transposed(padding=valid, stride_h=1, stride_w=2))  # fmt: skip
+    z.op("TRANSPOSE_CONV", [z.const([1, 7, 9, 2]), z.weights((2, 2, 2, 4), np.int8, 2, 0), h],
+         [z.out((1, 7, 9, 2), "int16", 0.01)], transposed(padding=valid, stride_h=1, stride_w=1))  # fmt: skip
+    z.op("BATCH_MATMUL", [x, z.weights((4, 3), np.int8, 0, 0, 3)], [z.out((1, 6, 8, 3), zero=2)],
+         o.BatchMatMulOptions())  # fmt: skip
+    z.op("BATCH_MATMUL", [x, x], [z.out((1, 6, 8, 8), scale=2.0, zero=2)], o.BatchMatMulOptions(adj_y=True))
+    z.op("BATCH_MATMUL", [x, x], [z.out((1, 6, 4, 4), scale=2.0, zero=2)], o.BatchMatMulOptions(adj_x=True))
     z.op("FULLY_CONNECTED", [h, z.weights((2, 4), np.int8, 0, 0), z.bias(2, np.int64)],
          [z.out((48, 2), "int16", 0.01)], dense())  # fmt: skip
 
@@ -125,6 +136,16 @@ def _elementwise(z: Zoo, x: Tensor, u: Tensor, h: Tensor, y: Tensor) -> None:
     z.op("ADD", [x, y], [z.out(full, scale=0.15, zero=-3)], o.AddOptions(fused_activation_function=Act.RELU6))
     z.op("ADD", [x, channel], [z.out(full, scale=0.12)], o.AddOptions())
     z.op("ADD", [h, h], [z.out(full, "int16", 0.003)], o.AddOptions(pot_scale_int16=False))
+    p = z.op("RELU", [h], [z.out(full, "int16", 2.0**-9)])[0]
+    z.op("ADD", [p, p], [z.out(full, "int16", 2.0**-9)], o.AddOptions())
+    q = z.op("RELU", [h], [z.out(full, "int16", 2.0**-11)])[0]
+    z.op("SUB", [q, p], [z.out(full, "int16", 2.0**-9)], o.SubOptions(fused_activation_function=Act.RELU))
+    z.op("LOGISTIC", [h], [z.out(full, "int16", 2.0**-15)])
+    z.op("TANH", [h], [z.out(full, "int16", 2.0**-15)])
+    z.op("TANH", [z.op("RELU", [h], [z.out(full, "int16", 2.0**-11)])[0]], [z.out(full, "int16", 2.0**-15)])
+    z.op("LEAKY_RELU", [h], [z.out(full, "int16", 0.003)], o.LeakyReluOptions(alpha=0.2))
+    z.op("GELU", [h], [z.out(full, "int16", 0.002)], o.GeluOptions())
+    z.op("EXP", [h], [z.out(full, "int16", 0.01)], o.ExpOptions())
     z.op("SUB", [column, y], [z.out(full, scale=0.2, zero=9)], o.SubOptions())
     z.op("SUB", [u, u], [z.out(full, "uint8", 0.2, 128)], o.SubOptions())
     z.op("MUL", [x, y], [z.out(full, scale=0.9, zero=-30)], o.MulOptions(fused_activation_function=Act.RELU))
@@ -169,6 +190,8 @@ def _reducing(z: Zoo, x: Tensor, u: Tensor, h: Tensor) -> None:
     z.op("MEAN", [x, z.const([1, 2])], [z.out((1, 4), scale=0.08, zero=5)], o.ReducerOptions())
     z.op("MEAN", [u, z.const([3, -3])], [z.out((1, 1, 8, 1), "uint8", 0.1, 60)], o.ReducerOptions(keep_dims=True))
     z.op("SUM", [x, z.const([2])], [z.out((1, 6, 4), scale=0.5)], o.ReducerOptions())
+    z.op("REDUCE_MAX", [x, z.const([1, 3])], [z.out((1, 8), scale=0.1, zero=3)], o.ReducerOptions())
+    z.op("REDUCE_MIN", [u, z.const([2])], [z.out((1, 6, 1, 4), "uint8", 0.1, 100)], o.ReducerOptions(keep_dims=True))
     z.op("SOFTMAX", [x], [z.out((1, 6, 8, 4), scale=1 / 256, zero=-128)], o.SoftmaxOptions(beta=1.0))
     z.op("SOFTMAX", [u], [z.out((1, 6, 8, 4), "uint8", 1 / 256)], o.SoftmaxOptions(beta=0.5))
     z.op("ARG_MAX", [x, z.const([3])], [z.out((1, 6, 8), "int64")], o.ArgMaxOptions(output_type=4))
@@ -272,6 +295,24 @@ def streaming() -> Model:
     z.graph.add_operator("ASSIGN_VARIABLE", [ring, new], [], o.AssignVariableOptions())
     z.op("FULLY_CONNECTED", [both, z.weights((3, 8), np.int8, 0, 0), z.bias(3)], [z.out((1, 3), scale=0.5)],
          o.FullyConnectedOptions())  # fmt: skip
+    return z.finish()
+
+
+def windowed(state: str = "int16") -> Model:
+    """Build a model with two SVDF layers, whose windows live in variable tensors."""
+    z = Zoo(seed=4)
+    x = z.graph.add_input("x", (2, 5), "int8", scale=0.1, zero_point=3)
+    for number, (depth, rank) in enumerate(((5, 2), (3, 1))):
+        filters, memory, units = 6 // number if number else 6, 4 + number, 3 if number == 0 else 6
+        window = z.graph.add_tensor(
+            f"window {number}", (2, filters * memory), state, scale=0.02, zero_point=0, is_variable=True
+        )
+        weights = z.weights((filters, depth), np.int8, 0, 0)
+        over_time = z.const(
+            z.rng.integers(-100, 100, (filters, memory)), np.int16 if state == "int16" else np.int8, scale=[0.01]
+        )
+        (x,) = z.op("SVDF", [x, weights, over_time, z.bias(units), window], [z.out((2, units), scale=0.1, zero=-7)],
+                    o.SVDFOptions(rank=rank, fused_activation_function=Act.RELU))  # fmt: skip
     return z.finish()
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from tflite2x.export.c_loops import DEPTHWISE_TAPS, ELEMENTWISE, POOL, REDUCE, TAPS
+from tflite2x.export import c_hybrid_kernels
+from tflite2x.export.c_loops import DEPTHWISE_TAPS, ELEMENTWISE, POOL, REDUCE, TAPS, TRANSPOSED_TAPS
 
 _FULLY_CONNECTED = """
 static void $F(const $X *x, $Y *y, const $F_params *p)
@@ -20,43 +21,14 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 }
 """
 
-_START = "float acc = 0.0f;"
+_BEGIN = "float acc = 0.0f;"
 _STORE = "*y++ = limit(acc + p->bias[o], p->low, p->high);"
-_CONV_2D = TAPS.replace("$BEGIN", _START).replace("$EACH", "acc += pixel[c] * w[c];").replace("$END", _STORE)
-_DEPTHWISE = DEPTHWISE_TAPS.replace("$BEGIN", _START).replace("$EACH", "acc += value * weight;").replace("$END", _STORE)
+_CONV_2D = TAPS.replace("$BEGIN", _BEGIN).replace("$EACH", "acc += pixel[c] * w[c];").replace("$END", _STORE)
+_DEPTHWISE = DEPTHWISE_TAPS.replace("$BEGIN", _BEGIN).replace("$EACH", "acc += value * weight;").replace("$END", _STORE)
 
-_TRANSPOSE_CONV = """
-static void $F(const $X *x, $Y *y, const $F_params *p)
-{
-    for (int32_t b = 0; b < p->batch; b++) {
-        for (int32_t row = 0; row < p->out_h; row++) {
-            for (int32_t column = 0; column < p->out_w; column++) {
-                for (int32_t o = 0; o < p->out_c; o++) {
-                    float acc = 0.0f;
-                    for (int32_t in_row = 0; in_row < p->in_h; in_row++) {
-                        const int32_t i = row + p->pad_top - in_row * p->stride_h;
-                        if (i < 0 || i >= p->kernel_h) {
-                            continue; /* this input row does not reach here */
-                        }
-                        for (int32_t in_column = 0; in_column < p->in_w; in_column++) {
-                            const int32_t j = column + p->pad_left - in_column * p->stride_w;
-                            if (j < 0 || j >= p->kernel_w) {
-                                continue;
-                            }
-                            const $X *pixel = x + ((b * p->in_h + in_row) * p->in_w + in_column) * p->in_c;
-                            const $W *w = p->weights + ((o * p->kernel_h + i) * p->kernel_w + j) * p->in_c;
-                            for (int32_t c = 0; c < p->in_c; c++) {
-                                acc += pixel[c] * w[c];
-                            }
-                        }
-                    }
-                    *y++ = limit(acc + p->bias[o], p->low, p->high);
-                }
-            }
-        }
-    }
-}
-"""
+_TRANSPOSE_CONV = (
+    TRANSPOSED_TAPS.replace("$BEGIN", _BEGIN).replace("$EACH", "acc += pixel[c] * w[c];").replace("$END", _STORE)
+)
 
 _UNARY = """
 static void $F(const $X *x, $Y *y, const $F_params *p)
@@ -255,5 +227,6 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
         f"float_{name}": (ELEMENTWISE.replace("$VALUE", "float").replace("$EACH", f"*y++ = {text};"), needs)
         for name, (text, needs) in _BINARIES.items()
     },
+    **c_hybrid_kernels.KERNELS,
     **{f"float_reduce_{name}": (_reduction(*texts), ()) for name, texts in _REDUCTIONS.items()},
 }  # fmt: skip

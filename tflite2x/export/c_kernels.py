@@ -8,8 +8,8 @@ Every function gets its parameters as a constant structure whose members are the
 
 from __future__ import annotations
 
-from tflite2x.export import c_float_kernels
-from tflite2x.export.c_loops import DEPTHWISE_TAPS, ELEMENTWISE, POOL, REDUCE, TAPS
+from tflite2x.export import c_float_kernels, c_more_kernels
+from tflite2x.export.c_loops import DEPTHWISE_TAPS, ELEMENTWISE, POOL, REDUCE, TAPS, TRANSPOSED_TAPS
 
 _FINISH = {
     "": ("int32_t", "requantize(acc, p->mantissa[o], p->shift[o])"),
@@ -42,6 +42,11 @@ _CONV_2D = (
 _DEPTHWISE = (
     DEPTHWISE_TAPS.replace("$BEGIN", _START)
     .replace("$EACH", "acc += (value - p->x_zero) * (weight - p->w_zero);")
+    .replace("$END", _STORE)
+)
+_TRANSPOSE_CONV = (
+    TRANSPOSED_TAPS.replace("$BEGIN", _START)
+    .replace("$EACH", "acc += (pixel[c] - p->x_zero) * (w[c] - p->w_zero);")
     .replace("$END", _STORE)
 )
 
@@ -80,6 +85,7 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
         )
         for name, text in (
             ("fully_connected", _FULLY_CONNECTED), ("conv_2d", _CONV_2D), ("depthwise_conv_2d", _DEPTHWISE),
+            ("transpose_conv", _TRANSPOSE_CONV),
         )
         for suffix, (kind, result) in _FINISH.items()
     },
@@ -118,6 +124,21 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
     "prelu": (_ELEMENTWISE.replace("$EACH", _PRELU), ("clamp", "requantize")),
     "maximum": (_ELEMENTWISE.replace("$EACH", "*y++ = ($Y)(left > right ? left : right);"), ()),
     "minimum": (_ELEMENTWISE.replace("$EACH", "*y++ = ($Y)(left < right ? left : right);"), ()),
+    "add_powers": (
+        _ELEMENTWISE.replace(
+            "$EACH",
+            "const int32_t sum = rounding_divide(left, p->a_shift) + p->b_sign * rounding_divide(right, p->b_shift);\n"
+            "            *y++ = ($Y)clamp(clamp(sum, INT16_MIN, INT16_MAX), p->low, p->high);",
+        ),
+        ("clamp", "rounding_divide"),
+    ),
+    "reduce_extreme": (
+        REDUCE.replace("$BEGIN", "$X acc = x[start];")
+        .replace("$EACH", "acc = (p->sign > 0 ? x[at] > acc : x[at] < acc) ? x[at] : acc;")
+        .replace("$END", "acc"),
+        (),
+    ),
+    **c_more_kernels.KERNELS,
     "requantize_all": ("""
 static void $F(const $X *x, $Y *y, const $F_params *p)
 {

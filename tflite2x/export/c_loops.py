@@ -70,6 +70,40 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 }
 """
 
+#: Transposed convolution: per output ``o``, over all channels ``c`` of the input pixels that reach it.
+TRANSPOSED_TAPS = """
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t b = 0; b < p->batch; b++) {
+        for (int32_t row = 0; row < p->out_h; row++) {
+            for (int32_t column = 0; column < p->out_w; column++) {
+                for (int32_t o = 0; o < p->out_c; o++) {
+                    $BEGIN
+                    for (int32_t in_row = 0; in_row < p->in_h; in_row++) {
+                        const int32_t i = row + p->pad_top - in_row * p->stride_h;
+                        if (i < 0 || i >= p->kernel_h) {
+                            continue; /* this input row does not reach here */
+                        }
+                        for (int32_t in_column = 0; in_column < p->in_w; in_column++) {
+                            const int32_t j = column + p->pad_left - in_column * p->stride_w;
+                            if (j < 0 || j >= p->kernel_w) {
+                                continue;
+                            }
+                            const $X *pixel = x + ((b * p->in_h + in_row) * p->in_w + in_column) * p->in_c;
+                            const $W *w = p->weights + ((o * p->kernel_h + i) * p->kernel_w + j) * p->in_c;
+                            for (int32_t c = 0; c < p->in_c; c++) {
+                                $EACH
+                            }
+                        }
+                    }
+                    $END
+                }
+            }
+        }
+    }
+}
+"""
+
 #: Pooling: over all values ``v`` of a window.
 POOL = """
 static void $F(const $X *x, $Y *y, const $F_params *p)

@@ -78,7 +78,9 @@ def export(
             )  # fmt: skip
     files = _WRITERS[lang](program, source)
     if test_vectors:
-        files["vectors.bin"] = vectors.pack(*vectors.make(model, test_vectors, seed, rounding))
+        files["vectors.bin"] = vectors.pack(
+            *vectors.make(model, test_vectors, seed, rounding, state=bool(program.states))
+        )
     return write_all(Path(folder), files)
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from tflite2x.export.rust_loops import ELEMENTWISE, PLACES, POOL, REDUCE, WINDOW
+from tflite2x.export import rust_hybrid_kernels
+from tflite2x.export.rust_loops import ELEMENTWISE, PLACES, POOL, REDUCE, TRANSPOSED_TAPS, WINDOW
 
 _FULLY_CONNECTED = """
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
@@ -54,31 +55,9 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {{
 }}
 """
 
-_TRANSPOSE_CONV = f"""
-pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {{
-    let ins = p.in_c as usize;
-{_HEAD}            for in_row in 0..p.in_h {{
-                let i = row + p.pad_top - in_row * p.stride_h;
-                if i < 0 || i >= p.kernel_h {{
-                    continue; // this input row does not reach here
-                }}
-                for in_column in 0..p.in_w {{
-                    let j = column + p.pad_left - in_column * p.stride_w;
-                    if j < 0 || j >= p.kernel_w {{
-                        continue;
-                    }}
-                    let first = ((b * p.in_h + in_row) * p.in_w + in_column) as usize * ins;
-                    let weight = ((o as i32 * p.kernel_h + i) * p.kernel_w + j) as usize * ins;
-                    for (x, w) in x[first..first + ins].iter().zip(&p.weights[weight..weight + ins]) {{
-                        acc += x * w;
-                    }}
-                }}
-            }}
-            {_STORE}
-        }}
-    }}
-}}
-"""
+_TRANSPOSE_CONV = (
+    TRANSPOSED_TAPS.replace("$BEGIN", "let mut acc = 0.0;").replace("$EACH", "acc += x * w;").replace("$END", _STORE)
+)
 
 _UNARY = """
 pub fn $F(x: &[$X], y: &mut [$Y], $UNUSED: &$P) {
@@ -278,5 +257,6 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
         f"float_{name}": (_elementwise(text), (*needs, "advance", "place"))
         for name, (text, needs) in _BINARIES.items()
     },
+    **rust_hybrid_kernels.KERNELS,
     **{f"float_reduce_{name}": (_reduction(*texts), ("advance", "place")) for name, texts in _REDUCTIONS.items()},
 }  # fmt: skip

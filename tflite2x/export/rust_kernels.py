@@ -7,10 +7,10 @@ output. The fields of the structure are those of the step (:mod:`tflite2x.progra
 
 from __future__ import annotations
 
-from tflite2x.export import rust_float_kernels
+from tflite2x.export import rust_float_kernels, rust_more_kernels
 from tflite2x.export.rust_float_helpers import HELPERS as _FLOAT_HELPERS
 from tflite2x.export.rust_float_helpers import NEEDS as _FLOAT_NEEDS
-from tflite2x.export.rust_loops import ELEMENTWISE, PLACES, POOL, REDUCE, WINDOW
+from tflite2x.export.rust_loops import ELEMENTWISE, PLACES, POOL, REDUCE, TRANSPOSED_TAPS, WINDOW
 
 HELPERS: dict[str, str] = {
     "high_mul": """
@@ -162,6 +162,12 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
 """
 )
 
+_TRANSPOSE_CONV = (
+    TRANSPOSED_TAPS.replace("$BEGIN", _START)
+    .replace("$EACH", "acc += $A::from((i32::from(*x) - p.x_zero) * (i32::from(*w) - p.w_zero));")
+    .replace("$END", "*result = ($R + p.y_zero).clamp(p.low, p.high) as $Y;")
+)
+
 
 def _pool(begin: str, each: str, end: str) -> str:
     text = POOL.replace("$BEGIN", begin).replace("$EACH", each)
@@ -199,6 +205,7 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
         f"{name}{suffix}": (text.replace("$A", kind).replace("$R", result), (result.split("(")[0],))
         for name, text in (
             ("fully_connected", _FULLY_CONNECTED), ("conv_2d", _CONV_2D), ("depthwise_conv_2d", _DEPTHWISE),
+            ("transpose_conv", _TRANSPOSE_CONV),
         )
         for suffix, (kind, result) in _FINISH.items()
     },
@@ -235,6 +242,21 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     "prelu": (_ELEMENTWISE.replace("$EACH", _PRELU), ("requantize", "advance", "place")),
     "maximum": (_ELEMENTWISE.replace("$EACH", "*result = left.max(right) as $Y;"), ("advance", "place")),
     "minimum": (_ELEMENTWISE.replace("$EACH", "*result = left.min(right) as $Y;"), ("advance", "place")),
+    "add_powers": (
+        _ELEMENTWISE.replace(
+            "$EACH",
+            "let sum = rounding_divide(left, p.a_shift) + p.b_sign * rounding_divide(right, p.b_shift);\n"
+            "        *result = sum.clamp(-32768, 32767).clamp(p.low, p.high) as $Y;",
+        ),
+        ("rounding_divide", "advance", "place"),
+    ),
+    "reduce_extreme": (
+        REDUCE.replace("$BEGIN", "let mut acc = x[start as usize];")
+        .replace("$EACH", "acc = if p.sign > 0 { acc.max(x[at]) } else { acc.min(x[at]) };")
+        .replace("$END", "acc"),
+        ("advance", "place"),
+    ),
+    **rust_more_kernels.KERNELS,
     "requantize_all": ("""
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     for (x, y) in x.iter().zip(y) {

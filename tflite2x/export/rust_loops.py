@@ -26,6 +26,37 @@ PLACES = """    let places = p.out_h * p.out_w;
             $BEGIN
 """
 
+#: Transposed convolution: over all channels ``x`` and weights ``w`` of the input pixels that reach an output.
+TRANSPOSED_TAPS = (
+    """
+pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
+    let ins = p.in_c as usize;
+"""
+    + PLACES
+    + """            for in_row in 0..p.in_h {
+                let i = row + p.pad_top - in_row * p.stride_h;
+                if i < 0 || i >= p.kernel_h {
+                    continue; // this input row does not reach here
+                }
+                for in_column in 0..p.in_w {
+                    let j = column + p.pad_left - in_column * p.stride_w;
+                    if j < 0 || j >= p.kernel_w {
+                        continue;
+                    }
+                    let first = ((b * p.in_h + in_row) * p.in_w + in_column) as usize * ins;
+                    let weight = ((o as i32 * p.kernel_h + i) * p.kernel_w + j) as usize * ins;
+                    for (x, w) in x[first..first + ins].iter().zip(&p.weights[weight..weight + ins]) {
+                        $EACH
+                    }
+                }
+            }
+            $END
+        }
+    }
+}
+"""
+)
+
 #: Pooling: over all values of a window.
 POOL = """
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {

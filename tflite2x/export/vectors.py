@@ -19,7 +19,9 @@ Array = NDArray[Any]
 _BATCH = 64
 
 
-def make(model: Model, count: int, seed: int, rounding: Rounding) -> tuple[list[Array], list[Array]]:
+def make(
+    model: Model, count: int, seed: int, rounding: Rounding, *, state: bool = False
+) -> tuple[list[Array], list[Array]]:
     """Make test vectors.
 
     Args:
@@ -27,14 +29,14 @@ def make(model: Model, count: int, seed: int, rounding: Rounding) -> tuple[list[
         count: Number of vectors.
         seed: The same seed gives the same vectors.
         rounding: Rounding contract of the interpreter.
+        state: Every run starts from what the last one kept, as in the program that checks.
 
     Returns:
         Inputs and outputs, each [count, ...], in model order.
     """
     inputs = [np.asarray(a) for a in generate_all(model.main, count, seed)]
     interpreter = Interpreter(model, rounding)
-    if any(op.name == "ASSIGN_VARIABLE" for graph in model.subgraphs for op in graph.operators):
-        # Every run starts from what the last one kept, as in the program that checks.
+    if state:
         singles = [interpreter.run([a[i] for a in inputs]) for i in range(count)]
         return inputs, [np.stack(column) for column in zip(*singles, strict=True)]
     parts = [interpreter.run_batch([a[start : start + _BATCH] for a in inputs]) for start in range(0, count, _BATCH)]

@@ -10,7 +10,6 @@ import numpy as np
 from tflite2x.interpreter.elementwise import option, per_tensor
 from tflite2x.interpreter.fixedpoint import activation_range, quantize_multiplier
 from tflite2x.interpreter.kernels.activations import is_micro_relu6, relu_range
-from tflite2x.interpreter.kernels.arithmetic import log2_of
 from tflite2x.ir.dtypes import integer_range
 from tflite2x.program.lowering import Work, lowers, run_kernel
 from tflite2x.program.steps import (
@@ -93,9 +92,6 @@ def add(work: Work) -> list[Step]:
     per_tensor(ctx, a, b, out)
     low, high = activation_range(int(option(ctx, "fused_activation_function", 0)), out)
     left_shift = 15 if name == "INT16" else 20
-    powers = name == "INT16" and all(log2_of(s.s) is not None for s in (a, b, out))
-    if powers and option(ctx, "pot_scale_int16", True):
-        raise ctx.unsupported("int16 with power-of-two scales")
     twice = 2 * max(a.s, b.s)
     sign = 1 if work.op.name == "ADD" else -1
     (am, ash), (bm, bsh) = multiplier(a.s / twice), multiplier(b.s / twice)
@@ -220,7 +216,8 @@ def dequantize(work: Work) -> list[Step]:
     return [DequantizeFloat(**work.common(0), size=work.output().size, scale=source.s, x_zero=source.z)]
 
 
-_FUNCTIONS = {
+#: Functions of one number: what they compute.
+FUNCTIONS = {
     "LOGISTIC": "1 / (1 + exp(-x))", "TANH": "tanh(x)", "ELU": "x < 0 ? exp(x) - 1 : x", "GELU": "x * normal_cdf(x)",
     "HARD_SWISH": "x * relu6(x + 3) / 6", "LEAKY_RELU": "x < 0 ? alpha * x : x", "ABS": "abs(x)",
     "RSQRT": "1 / sqrt(x)",
@@ -237,7 +234,7 @@ def table_of(work: Work, rank_shape: tuple[int, ...] = (1,)) -> Array:
     return run_kernel(work.lowering.prepare(work.op, work.ctx), [values])[0].reshape(-1)
 
 
-@lowers(*_FUNCTIONS)
+@lowers(*FUNCTIONS)
 def table(work: Work) -> list[Step]:
     """Functions of one 8-bit value: the table of all 256 results."""
     quantized_type(work, "INT8", "UINT8")
@@ -245,8 +242,8 @@ def table(work: Work) -> list[Step]:
     return [
         Lookup(
             **work.common(0), size=work.output().size, x_min=low,
-            table=work.const("table", table_of(work), f"{_FUNCTIONS[work.op.name]} in quantized steps"),
-            meaning=_FUNCTIONS[work.op.name],
+            table=work.const("table", table_of(work), f"{FUNCTIONS[work.op.name]} in quantized steps"),
+            meaning=FUNCTIONS[work.op.name],
         )
     ]  # fmt: skip
 

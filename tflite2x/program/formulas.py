@@ -127,6 +127,9 @@ def _weighted(step: s.Weighted) -> Facts:
     elif isinstance(step, s.Conv2d):
         products = f"{step.kernel_h} x {step.kernel_w} taps inside of the input x {step.in_c // step.groups} channels"
         index = "x[...] - x_zero) * (w[o, ...] - w_zero)"
+    elif isinstance(step, s.TransposeConv):
+        products = f"the taps of {step.kernel_h} x {step.kernel_w} that reach the output x {step.in_c} channels"
+        index = "x[...] - x_zero) * (w[o, ...] - w_zero)"
     else:
         products, index = "", ""
     formulas = [
@@ -319,6 +322,43 @@ _SIMPLE: dict[type[s.Step], tuple[list[str], str | None]] = {
         ["y = clamp(round(x / scale) + y_zero, low, high), float32 division"], "once, half away from zero",
     ),
     s.DequantizeFloat: (["y = float32(scale * (x - x_zero)), float64 product"], "once, to float32"),
+    s.AddPowers: (
+        ["y = clamp(clamp(a / 2**a_shift + b_sign * b / 2**b_shift, -32768, 32767), low, high)"],
+        "once per input, half away from zero",
+    ),
+    s.Interpolate: (
+        ["i = 256 + (x >> 7);  y = table[i] + (((table[i + 1] - table[i]) * (x & 127) + 64) >> 7)"], "half up",
+    ),
+    s.Sigmoid16: (
+        [
+            "v = (x * multiplier + rounding) >> shift;  m = abs(v);  i = m >> bits",
+            "r = (beyond if i >= 255 else (table[i] << bits) + (m & 2**bits - 1) * (table[i + 1] - table[i])) - offset",
+            "y = ((r if v >= 0 else mirror - r - 1) + half) >> down",
+        ],
+        "half up",
+    ),
+    s.SvdfUpdate: (
+        [
+            "state[b, f, m] = old[b, f, m + 1];  the last one is the newest:",
+            "state[b, f, memory - 1] = clamp(requantize(sum((x - x_zero) * weights[f]), mantissa, shift), low, high)",
+        ],
+        DOUBLE,
+    ),
+    s.SvdfOutput: (
+        [
+            "acc = bias[u] + sum(state[b, f, m] * weights[f, m])   over the rank filters of unit u, int32",
+            "y   = clamp(requantize(acc, mantissa, shift) + y_zero, low, high)",
+        ],
+        DOUBLE,
+    ),
+    s.BatchMatmul: (
+        [
+            "acc[r, c] = sum((a[r, k] - a_zero) * (b[k, c] - b_zero))   over k < depth, int32",
+            "y         = clamp(requantize(acc, mantissa, shift) + y_zero, low, high)",
+        ],
+        DOUBLE,
+    ),
+    s.Extreme: (["y = largest (sign 1) or smallest (sign -1) value"], None),
     s.Maximum: (["y = max(a, b) on quantized values"], None),
     s.Minimum: (["y = min(a, b) on quantized values"], None),
     s.ArgMax: (["y = position of the first largest (sign 1) or smallest (sign -1) value"], None),

@@ -27,26 +27,31 @@ if TYPE_CHECKING:
 Lowerer = Callable[["Work"], list[Step]]
 _LOWERERS: dict[str, Lowerer] = {}
 _FLOATS: dict[str, Lowerer] = {}
+_TYPED: dict[tuple[str, str], Lowerer] = {}
 _EXPORTED: dict[tuple[str, str], Lowerer] = {}
 _MODULES = (
-    "weighted", "elementwise", "reducing", "moving", "state", "floats", "typed_floats", "typed_float_functions",
+    "weighted", "elementwise", "sixteen_bits", "reducing", "matrices", "moving", "state", "recurrent", "floats",
+    "typed_floats", "typed_float_functions",
 )  # fmt: skip
 
 
-def lowers(*names: str, floats: bool = False, exported: tuple[str, ...] = ()) -> Callable[[Lowerer], Lowerer]:
+def lowers(
+    *names: str, floats: bool = False, types: tuple[str, ...] = (), exported: tuple[str, ...] = ()
+) -> Callable[[Lowerer], Lowerer]:
     """Declare the decorated function as the lowering of operators.
 
     Args:
         names: The operators.
         floats: It is for float32 data, and its steps only print as NumPy.
+        types: It is for data of these types, and goes before one for all types.
         exported: It is for data of these types, in exports only.
     """
 
     def declare(function: Lowerer) -> Lowerer:
         for name in names:
-            if exported:
-                _EXPORTED.update({(name, kind): function for kind in exported})
-            else:
+            _TYPED.update({(name, kind): function for kind in types})
+            _EXPORTED.update({(name, kind): function for kind in exported})
+            if not types and not exported:
                 (_FLOATS if floats else _LOWERERS)[name] = function
         return function
 
@@ -208,7 +213,9 @@ class Lowering:
         if tensor not in self._operands:
             producer, spec = tensor.producer, tensor_spec(tensor)
             known = self.known(tensor)
-            if known is not None:
+            if tensor.is_variable and producer is None and not tensor.is_input:
+                self._operands[tensor] = self._variable_tensor(tensor)
+            elif known is not None:
                 self._operands[tensor] = Const(self.names(f"{tensor.name or 'constant'}"), known, f"{tensor.name}")
             else:
                 if producer is None:
@@ -219,6 +226,14 @@ class Lowering:
                 self._operands[tensor] = Value(self.names(wish), tuple(tensor.shape), spec.dtype.name, spec)
         return self._operands[tensor]
 
+    def _variable_tensor(self, tensor: Tensor) -> Value:
+        """Return the value that stands for a variable tensor: zeros, or int8 zero points, before the first run."""
+        spec = tensor_spec(tensor)
+        value = Value(self.names(f"state_{tensor.name}"), tuple(tensor.shape), spec.dtype.name, spec)
+        start = np.full(value.shape, spec.z if spec.dtype == np.int8 else 0, spec.dtype)
+        self.states[value] = Const(self.names(f"{value.name}_start"), start, f"start of {value.name}")
+        return value
+
     def lower(self, op: Operator) -> list[Step]:
         """Return the steps of one operator.
 
@@ -226,6 +241,7 @@ class Lowering:
             UnsupportedError: There is no lowering for the operator, its types or its options.
         """
         function = lowerers().get(op.name)
+        function = _TYPED.get((op.name, _data_type(op)), function)
         first = op.inputs[0] if op.inputs else None
         if self._floats and first is not None and first.dtype.name == "FLOAT32":
             function = _FLOATS.get(op.name, function)

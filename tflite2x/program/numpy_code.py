@@ -79,9 +79,14 @@ def module_code(head: str, constants: Iterable[Const], helpers: set[str], body: 
 
 def values_of(steps: Sequence[Step]) -> tuple[list[Value], list[Value]]:
     """Return what steps read from outside, and what they compute and do not use up themselves."""
-    written = list(dict.fromkeys(step.output for step in steps))
-    read = list(dict.fromkeys(v for step in steps for v in step.inputs if isinstance(v, Value)))
-    return [v for v in read if v not in written], [v for v in written if v not in read]
+    written: dict[Value, None] = {}
+    outside: dict[Value, None] = {}
+    for step in steps:
+        # What is read before it is written lives from run to run.
+        outside.update({v: None for v in step.inputs if isinstance(v, Value) and v not in written})
+        written[step.output] = None
+    read = {v for step in steps for v in step.inputs}
+    return list(outside), [v for v in written if v not in read]
 
 
 def operator_code(name: str, steps: Sequence[Step], doc: str) -> str:

@@ -41,7 +41,8 @@ def prints(*kinds: type[s.Step]) -> Callable[[Callable[[Any], Lines]], Callable[
 
 def step_lines(step: s.Step) -> Lines:
     """Return a step as NumPy code."""
-    importlib.import_module("tflite2x.program.numpy_float_steps")
+    for module in ("numpy_more_steps", "numpy_float_steps", "numpy_hybrid_steps"):
+        importlib.import_module(f"tflite2x.program.{module}")
     return _PRINTERS[type(step)](step)
 
 
@@ -55,11 +56,13 @@ def _float(step: s.FloatStep) -> Lines:
     return Lines(list(step.body))
 
 
-def _plus(value: int) -> str:
+def plus(value: int) -> str:
+    """Return `` + value`` without double signs."""
     return _minus(-value)
 
 
-def _clip(step: Any, text: str, shape: bool = False) -> list[str]:
+def clip_lines(step: Any, text: str, shape: bool = False) -> list[str]:
+    """Return the lines that clamp a result and make it the output."""
     out = step.output
     reshaped = f".reshape({shape_text(out)})" if shape else ""
     clipped = f"np.clip(y, {step.low}, {step.high}).astype(np.{out.dtype}){reshaped}"
@@ -71,9 +74,10 @@ def shape_text(value: Any) -> str:
     return repr(tuple(int(n) for n in value.shape))
 
 
-def _rescaled(step: s.Weighted) -> tuple[str, str]:
+def rescaled(step: s.Weighted) -> tuple[str, str]:
+    """Return the helper that rescales ``acc``, and its call."""
     name = {"double": "requantize", "real": "rescale", "wide": "rescale_wide"}[step.rescaling]
-    return name, f"{name}(acc, {_number(step.mantissa)}, {_number(step.shift)}){_plus(step.y_zero)}"
+    return name, f"{name}(acc, {_number(step.mantissa)}, {_number(step.shift)}){plus(step.y_zero)}"
 
 
 def _number(const: Const) -> str:
@@ -82,24 +86,25 @@ def _number(const: Const) -> str:
     return str(values.pop()) if len(values) == 1 else const.name
 
 
-def _widened(name: str, kind: str, zero: int) -> str:
+def widened(name: str, kind: str, zero: int) -> str:
     """Return a wider copy of an array without its zero point."""
     return f"({name}.astype(np.{kind}){_minus(zero)})" if zero else f"{name}.astype(np.{kind})"
 
 
-def _wide(step: s.Weighted) -> str:
+def wide_type(step: s.Weighted) -> str:
+    """Return the type of the accumulators."""
     return "int64" if step.rescaling == "wide" else "int32"
 
 
 @prints(s.FullyConnected)
 def _fully_connected(step: s.FullyConnected) -> Lines:
-    x, kind = step.inputs[0].name, _wide(step)
-    helper, result = _rescaled(step)
+    x, kind = step.inputs[0].name, wide_type(step)
+    helper, result = rescaled(step)
     return Lines(
         [
             f"rows = {x}.reshape({step.rows}, {step.depth}).astype(np.{kind}){_minus(step.x_zero)}",
-            f"acc = rows @ {_widened(step.weights.name, kind, step.w_zero)}.T + {step.bias.name}",
-            *_clip(step, result, shape=True),
+            f"acc = rows @ {widened(step.weights.name, kind, step.w_zero)}.T + {step.bias.name}",
+            *clip_lines(step, result, shape=True),
         ],
         (helper,),
     )
@@ -107,8 +112,8 @@ def _fully_connected(step: s.FullyConnected) -> Lines:
 
 @prints(s.Conv2d, s.DepthwiseConv2d)
 def _convolution(step: s.Conv2d) -> Lines:
-    x, kind, w = step.inputs[0].name, _wide(step), step.weights.name
-    helper, result = _rescaled(step)
+    x, kind, w = step.inputs[0].name, wide_type(step), step.weights.name
+    helper, result = rescaled(step)
     height = max(step.in_h + step.pad_top, reach(step.out_h, step.stride_h, step.kernel_h, step.dilation_h))
     width = max(step.in_w + step.pad_left, reach(step.out_w, step.stride_w, step.kernel_w, step.dilation_w))
     rows = window_text("i", step.out_h, step.stride_h, step.dilation_h)
@@ -138,7 +143,7 @@ def _convolution(step: s.Conv2d) -> Lines:
             f"    for j in range({step.kernel_w}):",
             f"        window = padded[:, {rows}, {columns}]",
             *inner,
-            *_clip(step, result),
+            *clip_lines(step, result),
         ],
         (helper,),
     )
@@ -190,7 +195,7 @@ def _pool(step: s.Pool) -> Lines:
     ]
     if not average:
         acc = [f"acc = np.full({shape_text(step.output)}, {outside}, np.int32)"]
-        return Lines([*body, *acc, *loops, f"        acc = np.maximum(acc, {window})", *_clip(step, "acc")])
+        return Lines([*body, *acc, *loops, f"        acc = np.maximum(acc, {window})", *clip_lines(step, "acc")])
     return Lines(
         [
             *body,
@@ -203,7 +208,7 @@ def _pool(step: s.Pool) -> Lines:
             f"        count += {window.replace('padded', 'there')}",
             "mean = np.where(acc > 0, acc + count // 2, acc - count // 2)",
             "mean = np.sign(mean) * (np.abs(mean) // count)  # C's division: towards zero",
-            *_clip(step, "mean"),
+            *clip_lines(step, "mean"),
         ]
     )
 
@@ -214,12 +219,12 @@ def _add(step: s.Add) -> Lines:
     sign = "+" if step.b_sign > 0 else "-"
     return Lines(
         [
-            f"left = requantize({_widened(a, 'int64', step.a_zero)} << {step.left_shift}, "
+            f"left = requantize({widened(a, 'int64', step.a_zero)} << {step.left_shift}, "
             f"{step.a_mantissa}, {step.a_shift})",
-            f"right = requantize({_widened(b, 'int64', step.b_zero)} << {step.left_shift}, "
+            f"right = requantize({widened(b, 'int64', step.b_zero)} << {step.left_shift}, "
             f"{step.b_mantissa}, {step.b_shift})",
             f"acc = requantize(left {sign} right, {step.y_mantissa}, {step.y_shift})",
-            *_clip(step, f"acc{_plus(step.y_zero)}", shape=True),
+            *clip_lines(step, f"acc{plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )
@@ -230,8 +235,8 @@ def _multiply(step: s.Multiply) -> Lines:
     a, b = (v.name for v in step.inputs)
     return Lines(
         [
-            f"acc = {_widened(a, 'int64', step.a_zero)} * {_widened(b, 'int64', step.b_zero)}",
-            *_clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
+            f"acc = {widened(a, 'int64', step.a_zero)} * {widened(b, 'int64', step.b_zero)}",
+            *clip_lines(step, f"requantize(acc, {step.mantissa}, {step.shift}){plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )
@@ -242,10 +247,10 @@ def _squared_difference(step: s.SquaredDifference) -> Lines:
     a, b = (v.name for v in step.inputs)
     return Lines(
         [
-            f"left = requantize({_widened(a, 'int64', step.a_zero)} << 7, {step.a_mantissa}, {step.a_shift})",
-            f"right = requantize({_widened(b, 'int64', step.b_zero)} << 7, {step.b_mantissa}, {step.b_shift})",
+            f"left = requantize({widened(a, 'int64', step.a_zero)} << 7, {step.a_mantissa}, {step.a_shift})",
+            f"right = requantize({widened(b, 'int64', step.b_zero)} << 7, {step.b_mantissa}, {step.b_shift})",
             f"acc = requantize((left - right) * (left - right), {step.y_mantissa}, {step.y_shift})",
-            *_clip(step, f"acc{_plus(step.y_zero)}", shape=True),
+            *clip_lines(step, f"acc{plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )
@@ -258,9 +263,9 @@ def _prelu(step: s.Prelu) -> Lines:
         [
             f"v = {a}.astype(np.int64){_minus(step.a_zero)}",
             f"positive = requantize(v, {step.mantissa}, {step.shift})",
-            f"product = v * {_widened(b, 'int64', step.b_zero)}",
+            f"product = v * {widened(b, 'int64', step.b_zero)}",
             f"negative = requantize(product, {step.negative_mantissa}, {step.negative_shift})",
-            *_clip(step, f"np.where(v >= 0, positive, negative){_plus(step.y_zero)}", shape=True),
+            *clip_lines(step, f"np.where(v >= 0, positive, negative){plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )
@@ -275,8 +280,8 @@ def _extreme(step: s.Elementwise) -> Lines:
 @prints(s.Requantize)
 def _requantize(step: s.Requantize) -> Lines:
     x = f"{step.inputs[0].name}.astype(np.int64){_minus(step.x_zero)}"
-    result = f"requantize({x}, {step.mantissa}, {step.shift}){_plus(step.y_zero)}"
-    return Lines([*_clip(step, result)], ("requantize",))
+    result = f"requantize({x}, {step.mantissa}, {step.shift}){plus(step.y_zero)}"
+    return Lines([*clip_lines(step, result)], ("requantize",))
 
 
 @prints(s.Lookup)
@@ -294,7 +299,7 @@ def _quantize_float(step: s.QuantizeFloat) -> Lines:
             "whole = np.trunc(steps)",
             "whole = whole + np.where(np.abs(steps - whole) >= 0.5, np.sign(steps), 0)  # halves away from zero",
             "whole = np.where(np.abs(whole) < 2.0**31, whole, -(2.0**31)).astype(np.int64)  # as x86 converts",
-            *_clip(step, f"wrap(whole{_plus(step.y_zero)})"),
+            *clip_lines(step, f"wrap(whole{plus(step.y_zero)})"),
         ],
         ("wrap",),
     )
@@ -318,7 +323,7 @@ def _softmax(step: s.Softmax) -> Lines:
             "total = total & 0xFFFFFFFF",
             "bits = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # position of the highest bit, plus one",
             "factor = one_over_one_plus_x((total << (32 - bits)) - (1 << 31))  # 1 / total, scaled into (1/2, 1]",
-            f"y = rounding_divide(high_mul(exponentials, factor), bits{_plus(11 - step.out_bits)}){_plus(step.low)}",
+            f"y = rounding_divide(high_mul(exponentials, factor), bits{plus(11 - step.out_bits)}){plus(step.low)}",
             f"y = np.where(below > {step.reach}, {step.low}, y)",
             f"{step.output.name} = np.clip(y, {step.low}, {step.high}).astype(np.{step.output.dtype})"
             f".reshape({shape_text(step.output)})",
@@ -334,7 +339,7 @@ def _mean(step: s.Mean) -> Lines:
     return Lines(
         [
             f"acc = {x}.sum(axis={step.axes}, dtype=np.int64){_minus(zero)}  # {step.elements} values each",
-            *_clip(step, f"requantize(acc, {step.mantissa}, {step.shift}){_plus(step.y_zero)}", shape=True),
+            *clip_lines(step, f"requantize(acc, {step.mantissa}, {step.shift}){plus(step.y_zero)}", shape=True),
         ],
         ("requantize",),
     )

@@ -13,7 +13,7 @@ from tflite2x.interpreter.kernels.softmax import difference_scaling, rescaled_di
 from tflite2x.interpreter.windows import window_axes
 from tflite2x.program.elementwise import merge, multiplier, quantized_type
 from tflite2x.program.lowering import Work, lowers
-from tflite2x.program.steps import ArgMax, AveragePool, MaxPool, Mean, Pool, ResizeBilinear, Softmax, Step
+from tflite2x.program.steps import ArgMax, AveragePool, Extreme, MaxPool, Mean, Pool, ResizeBilinear, Softmax, Step
 from tflite2x.program.values import fits
 
 
@@ -66,6 +66,27 @@ def mean(work: Work) -> list[Step]:
             reduced_rank=len(inner_count), reduced=work.const("reduced", [inner_count, *inner], dtype=np.int32),
             elements=elements, x_zero=x.z, mantissa=mantissa, shift=shift, y_zero=out.z, low=low, high=high,
             axes=tuple(axes),
+        )
+    ]  # fmt: skip
+
+
+@lowers("REDUCE_MAX", "REDUCE_MIN")
+def extreme(work: Work) -> list[Step]:
+    """REDUCE_MAX and REDUCE_MIN of integers over constant axes."""
+    quantized_type(work, "INT8", "UINT8", "INT16", "INT32")
+    shape = work.ctx.input(0).shape
+    rank = len(shape)
+    axes = sorted({int(a) % rank for a in work.constant(1, "the axes").reshape(-1)}) if rank else []
+    strides = [math.prod(shape[i + 1 :]) for i in range(rank)]
+    kept = [i for i in range(rank) if i not in axes]
+    outer_count, outer = merge([shape[i] for i in kept], [[strides[i] for i in kept]])
+    inner_count, inner = merge([shape[i] for i in axes], [[strides[i] for i in axes]])
+    return [
+        Extreme(
+            **work.common(0),
+            kept_rank=len(outer_count), kept=work.const("kept", [outer_count, *outer], dtype=np.int32),
+            reduced_rank=len(inner_count), reduced=work.const("reduced", [inner_count, *inner], dtype=np.int32),
+            sign=1 if work.op.name == "REDUCE_MAX" else -1, axes=tuple(axes),
         )
     ]  # fmt: skip
 

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from tflite2x.program.step import Step as Step
 from tflite2x.program.steps_elementwise import Add as Add
+from tflite2x.program.steps_elementwise import AddPowers as AddPowers
 from tflite2x.program.steps_elementwise import DequantizeFloat as DequantizeFloat
 from tflite2x.program.steps_elementwise import Elementwise as Elementwise
+from tflite2x.program.steps_elementwise import Interpolate as Interpolate
 from tflite2x.program.steps_elementwise import Lookup as Lookup
 from tflite2x.program.steps_elementwise import Maximum as Maximum
 from tflite2x.program.steps_elementwise import Minimum as Minimum
@@ -25,7 +27,10 @@ from tflite2x.program.steps_elementwise import Multiply as Multiply
 from tflite2x.program.steps_elementwise import Prelu as Prelu
 from tflite2x.program.steps_elementwise import QuantizeFloat as QuantizeFloat
 from tflite2x.program.steps_elementwise import Requantize as Requantize
+from tflite2x.program.steps_elementwise import Sigmoid16 as Sigmoid16
 from tflite2x.program.steps_elementwise import SquaredDifference as SquaredDifference
+from tflite2x.program.steps_state import SvdfOutput as SvdfOutput
+from tflite2x.program.steps_state import SvdfUpdate as SvdfUpdate
 from tflite2x.program.values import Const
 
 #: How accumulators become output steps:
@@ -117,6 +122,29 @@ class DepthwiseConv2d(Conv2d):
     """Convolution with weights [1, kernel_h, kernel_w, O]: output channel o reads input channel o // (O / C)."""
 
     kind: ClassVar[str] = "depthwise_conv_2d"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class TransposeConv(Weighted):
+    """Transposed convolution with weights [O, kernel_h, kernel_w, C].
+
+    Input pixel (r, c) adds to the output pixels (r * stride_h - pad_top + i, c * stride_w - pad_left + j).
+    """
+
+    kind: ClassVar[str] = "transpose_conv"
+    batch: int
+    in_h: int
+    in_w: int
+    in_c: int
+    out_h: int
+    out_w: int
+    out_c: int
+    kernel_h: int
+    kernel_w: int
+    stride_h: int
+    stride_w: int
+    pad_top: int
+    pad_left: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -225,6 +253,66 @@ class Mean(Step):
     low: int
     high: int
     axes: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Extreme(Step):
+    """The largest (sign 1) or smallest (sign -1) value along some axes (REDUCE_MAX, REDUCE_MIN).
+
+    Attributes:
+        kept: Loops over what is kept, int32 [2, kept_rank]: counts, strides in x.
+        reduced: Loops over what is compared, likewise.
+    """
+
+    kind: ClassVar[str] = "reduce_extreme"
+    kept_rank: int
+    kept: Const
+    reduced_rank: int
+    reduced: Const
+    sign: int
+    axes: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class BatchMatmul(Step):
+    """Products of matrices of int8 values.
+
+    ::
+
+        acc[i, r, c] = sum((a[a_at[i], r, k] - a_zero) * (b[b_at[i], k, c] - b_zero))
+        y            = clamp(requantize(acc, mantissa, shift) + y_zero, low, high)
+
+    Attributes:
+        matrices: Number of products.
+        rows: Rows of a matrix of a.
+        depth: Length of the sums.
+        columns: Columns of a matrix of b.
+        a_at: Which matrix of a, int32 [matrices].
+        b_at: Which matrix of b, int32 [matrices].
+        a_row: Distance between rows of a.
+        a_depth: Distance along the sum in a.
+        b_depth: Distance along the sum in b.
+        b_column: Distance between columns of b.
+    """
+
+    kind: ClassVar[str] = "batch_matmul"
+    matrices: int
+    rows: int
+    depth: int
+    columns: int
+    a_at: Const
+    b_at: Const
+    a_row: int
+    a_depth: int
+    b_depth: int
+    b_column: int
+    a_zero: int
+    b_zero: int
+    y_zero: int
+    mantissa: int
+    shift: int
+    low: int
+    high: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

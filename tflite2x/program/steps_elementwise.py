@@ -55,6 +55,24 @@ class Add(Elementwise):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class AddPowers(Elementwise):
+    """int16 ADD and SUB with scales that are powers of two: one input is shifted to the output's scale.
+
+    ::
+
+        sum = clamp(rounding_divide(a, a_shift) + b_sign * rounding_divide(b, b_shift), -32768, 32767)
+        y   = clamp(sum, low, high)
+    """
+
+    kind: ClassVar[str] = "add_powers"
+    a_shift: int
+    b_shift: int
+    b_sign: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Multiply(Elementwise):
     """``y = clamp(rescale((a - a_zero) * (b - b_zero), mantissa, shift) + y_zero, low, high)``."""
 
@@ -156,6 +174,65 @@ class Lookup(Step):
     kind: ClassVar[str] = "lookup"
     size: int
     x_min: int
+    table: Const
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Interpolate(Step):
+    """A function of one int16 value: 9 bits of index into 513 values, 7 bits of linear interpolation.
+
+    With ``i = 256 + (x >> 7)``::
+
+        y = table[i] + (((table[i + 1] - table[i]) * (x & 127) + 64) >> 7)
+
+    Attributes:
+        size: Number of elements.
+        table: int16 [513].
+        meaning: The function, for explanations.
+    """
+
+    kind: ClassVar[str] = "interpolate"
+    size: int
+    table: Const
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Sigmoid16(Step):
+    """int16 LOGISTIC and TANH: a table of the logistic function, interpolated with ``bits`` of fraction.
+
+    With ``v = (x * multiplier + rounding) >> shift``, ``m = abs(v)`` and ``i = m >> bits``::
+
+        r = (beyond if i >= 255 else (table[i] << bits) + (m & (2**bits - 1)) * (table[i + 1] - table[i])) - offset
+        y = ((r if v >= 0 else mirror - r - 1) + half) >> down
+
+    Attributes:
+        size: Number of elements.
+        multiplier: Brings the input to steps of 1 / (3 * 4096).
+        rounding: Half of the divisor, or 0.
+        shift: Divisor as a power of two.
+        bits: 9 for LOGISTIC, 8 for TANH.
+        beyond: The interpolated value from the end of the table on.
+        offset: What is taken off the interpolated value.
+        mirror: What negative inputs take the result from.
+        half: For the last rounding.
+        down: The last shift.
+        table: int32 [256].
+        meaning: The function, for explanations.
+    """
+
+    kind: ClassVar[str] = "sigmoid_16"
+    size: int
+    multiplier: int
+    rounding: int
+    shift: int
+    bits: int
+    beyond: int
+    offset: int
+    mirror: int
+    half: int
+    down: int
     table: Const
     meaning: str
 

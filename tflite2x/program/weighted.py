@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lowering of the operators with weights: CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and XC_fc."""
+"""Lowering of the operators with weights: convolutions, FULLY_CONNECTED and XC_fc."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from tflite2x.interpreter.kernels.convolution import conv_geometry
 from tflite2x.interpreter.windows import window_axes
 from tflite2x.program.lowering import Work, lowers
 from tflite2x.program.rescale import integer_multiplier
-from tflite2x.program.steps import Conv2d, DepthwiseConv2d, FullyConnected, Step, XcFc
+from tflite2x.program.steps import Conv2d, DepthwiseConv2d, FullyConnected, Step, TransposeConv, XcFc
 from tflite2x.program.values import Array, fits
 from tflite2x.schema.tables import FullyConnectedOptions
 
 
-def _integer(work: Work) -> None:
-    x = work.ctx.input(0)
+def _integer(work: Work, data: int = 0) -> None:
+    x = work.ctx.input(data)
     if x.type.name not in ("INT8", "UINT8", "INT16"):
         raise work.ctx.unsupported(f"{work.op.name} of {x.type.name} is not integer arithmetic")
 
 
-def _weighted(work: Work, q: Quantized, matrix: Array, bias: Array | None, *, real: bool) -> dict[str, Any]:
+def _weighted(
+    work: Work, q: Quantized, matrix: Array, bias: Array | None, *, real: bool, data: int = 0
+) -> dict[str, Any]:
     """Return the fields of ``Weighted``; ``matrix`` is [K, O] with the filter's zero point taken off."""
-    x = work.ctx.input(0)
+    x = work.ctx.input(data)
     units = matrix.shape[1]
     folded = effective_bias(q, matrix, bias)
     reach = _reach(matrix, folded, x.dtype.name)
@@ -152,6 +154,40 @@ def convolution(work: Work) -> list[Step]:
             out_c=units, kernel_h=high.filter, kernel_w=wide.filter, stride_h=high.stride, stride_w=wide.stride,
             dilation_h=high.dilation, dilation_w=wide.dilation, pad_top=high.before, pad_left=wide.before,
             groups=x.shape[3] if depthwise else x.shape[3] // weights.shape[3],
+        )
+    ]  # fmt: skip
+
+
+@lowers("TRANSPOSE_CONV")
+def transpose_conv(work: Work) -> list[Step]:
+    """TRANSPOSE_CONV with integer activations and constant filters."""
+    _integer(work, 2)
+    ctx, x, filter_, bias_spec, o = (
+        work.ctx,
+        work.ctx.input(2),
+        work.ctx.input(1),
+        work.ctx.optional(3),
+        work.ctx.options,
+    )
+    shape = tuple(int(n) for n in work.constant(0, "the output's shape").reshape(-1))
+    if shape != work.output().shape:
+        raise ctx.unsupported(f"the output's shape is {shape} at run time, {work.output().shape} in the model")
+    weights = work.constant(1, "the filters")
+    bias = None if bias_spec is None else work.constant(3, "the bias")
+    units, kernel_h, kernel_w, _ = weights.shape
+    old = x.type.name == "UINT8"
+    q = quantized(
+        ctx, x, filter_, bias_spec, units, int(o.fused_activation_function),
+        float32_product=old, filter_zero_point=filter_.z if old else 0,
+    )  # fmt: skip
+    matrix = (weights.astype(np.int64) - q.filter_zero_point).reshape(units, -1).T
+    high, wide = window_axes(o.padding, shape[1:3], (kernel_h, kernel_w), (o.stride_h, o.stride_w), (1, 1))
+    return [
+        TransposeConv(
+            **work.common(2), **_weighted(work, q, matrix, bias, real=False, data=2),
+            batch=x.shape[0], in_h=x.shape[1], in_w=x.shape[2], in_c=x.shape[3], out_h=shape[1], out_w=shape[2],
+            out_c=units, kernel_h=kernel_h, kernel_w=kernel_w, stride_h=o.stride_h, stride_w=o.stride_w,
+            pad_top=high.before, pad_left=wide.before,
         )
     ]  # fmt: skip
 
