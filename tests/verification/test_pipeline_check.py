@@ -109,17 +109,6 @@ def test_unchanged_computation_needs_no_run() -> None:
     assert {row.verdict.method for row in report.passes if row.verdict} == {"same computation"}
 
 
-def test_models_that_cannot_run_are_refused() -> None:
-    model = chain()
-    model.main.add_operator("A_CUSTOM_ONE", [model.main.inputs[0]], [model.main.add_tensor("u", (1,), "int8")])
-    before = tflite2x.dumps(model)
-    pipeline = Pipeline([OneWeight()])
-    with pytest.raises(tflite2x.Tflite2xError, match=r"cannot be verified.*--verify off"):
-        pipeline.run(model, Verify())
-    assert tflite2x.dumps(model) == before
-    pipeline.run(model)
-
-
 def test_callback_and_recipe() -> None:
     model = chain()
     seen: list[str] = []
@@ -153,3 +142,24 @@ def test_a_graph_that_a_pass_breaks_is_its_error() -> None:
 
     with pytest.raises(PassError, match="left a broken graph"):
         Pipeline([Breaks()]).run(chain())
+
+
+def test_real_samples_are_quantized_like_the_operator_does() -> None:
+    """Halves go away from zero, as in QUANTIZE and in ``tflite2x run --real``."""
+    from tflite2x.interpreter.real import quantize
+    from tflite2x.verification.samples import from_user
+
+    model = chain(float_io=False)
+    x = model.main.inputs[0]
+    assert x.quantization is not None
+    x.quantization.scale = np.array([0.5], np.float32)
+    halves = np.array([-1.25, -0.75, -0.25, 0.25, 0.75, 1.25, 1e9, -1e9] * 2, np.float32).reshape(1, 1, 16)
+    (found,) = from_user({"x": halves}, model.main, {})
+    assert found.ravel()[:8].tolist() == [-6, -5, -4, -2, -1, 0, 127, -128]
+    conversion = Model.build(
+        "QUANTIZE",
+        [{"shape": (1, 16), "dtype": "float32"}],
+        [{"shape": (1, 16), "dtype": "int8", "scale": 0.5, "zero_point": -3}],
+    )
+    np.testing.assert_array_equal(tflite2x.Interpreter(conversion).run([halves[0]])[0], found[0])
+    np.testing.assert_array_equal(quantize(halves, x), found)

@@ -58,7 +58,12 @@ def optimize(
         ),
     ] = None,
     verify: Annotated[
-        When, typer.Option("--verify", help="Compare with the model before: after each pass, at the end, or never.")
+        When,
+        typer.Option(
+            "--verify",
+            help="Compare with the model before: after each pass, at the end, or never. Where operators cannot run "
+            "(without a kernel, for example), all else is compared, and the report lists them.",
+        ),
     ] = When.EACH,
     samples: Annotated[
         str, typer.Option("--samples", metavar="N|FILE", help="Number of samples, or an .npz file with your own.")

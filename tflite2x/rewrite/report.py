@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tflite2x.ir import Model
 
 #: How a verdict was reached: both models compute the same expressions of the same operators, so that there is nothing
-#: to run; both ran on samples; or nothing was checked.
-Method = Literal["same computation", "samples", "not checked"]
+#: to run; both ran on samples; both ran on samples without operators that cannot run; or nothing was checked.
+Method = Literal["same computation", "samples", "partial", "not checked"]
 
 
 def plain(value: Any) -> Any:
@@ -99,6 +99,14 @@ class Difference:
         return text
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class NotRun:
+    """An operator that cannot run: its place in the model before the pass, and why."""
+
+    where: str
+    why: str
+
+
 @dataclasses.dataclass(slots=True)
 class Verdict:
     """What the verifier found for one step.
@@ -120,6 +128,9 @@ class Verdict:
         first: The first tensor that differs, when the claim failed.
         reason: Why the claim failed, or why nothing was checked.
         notes: Further remarks, such as samples that had to be restricted.
+        checked: For a partial check: places after the pass of the operators that it changed, which all ran.
+        not_run: For a partial check: the operators that cannot run. What they compute was made up, equally for both
+            models, and what they read was compared.
         ms: Time that the check took.
     """
 
@@ -136,6 +147,8 @@ class Verdict:
     first: Difference | None = None
     reason: str = ""
     notes: list[str] = dataclasses.field(default_factory=list)
+    checked: list[str] = dataclasses.field(default_factory=list)
+    not_run: list[NotRun] = dataclasses.field(default_factory=list)
     ms: float = 0.0
 
     def difference_text(self) -> str:

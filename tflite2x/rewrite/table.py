@@ -33,7 +33,8 @@ def _verdict_cells(verdict: Verdict | None) -> tuple[str, str, str]:
         return "-", "-", "-"
     if verdict.method == "not checked":
         return "-", "-", "not checked"
-    how = f"{verdict.samples} samples" if verdict.method == "samples" else verdict.method
+    kinds = {"samples": f"{verdict.samples} samples", "partial": f"{verdict.samples} samples, in part"}
+    how = kinds.get(verdict.method, verdict.method)
     return verdict.difference_text(), f"{verdict.share:.2%}", how if verdict.passed else f"FAILED, {how}"
 
 
@@ -76,6 +77,11 @@ def render_report(report: Report, *, details: bool) -> str:
         lines += [f"  {replaced.where}: {replaced.what}" for replaced in row.result.replaced if details]
         if row.verdict is not None:
             lines += [f"  note: {note}" for note in row.verdict.notes]
+            lines += [f"  checked: {where}" for where in row.verdict.checked if details]
+    missing = {n.where: n.why for row in report.passes if row.verdict for n in row.verdict.not_run}
+    if missing:
+        lines.append("checked in part; what these operators compute was made up, because they cannot run:")
+        lines += [f"  {where}: {why}" for where, why in missing.items()]
     left = report.left_alone()
     if left:
         lines.append("left alone:")

@@ -126,15 +126,15 @@ def make_batches(interpreter: Interpreter, config: Verify) -> tuple[list[Batch],
     graphs = entry_points(model)
     if config.own is not None:
         batches = [Batch(g, config.own_samples(g), resize=True) for g in graphs if g.inputs]
-        return *_run_apart(interpreter, batches), []
+        return *run_apart(interpreter, batches), []
     notes: list[str] = []
     batches = [Batch(g, generate_all(g, config.count, config.seed)) for g in graphs]
     try:
-        batches, outputs = _run_apart(interpreter, batches)
+        batches, outputs = run_apart(interpreter, batches)
     except ExecutionError as error:
         notes.append(f"integer inputs restricted to 0 and 1 ({error.what})")
         batches = [Batch(g, generate_all(g, config.count, config.seed, restricted=True)) for g in graphs]
-        batches, outputs = _run_apart(interpreter, batches)
+        batches, outputs = run_apart(interpreter, batches)
     if not is_stateful(model.subgraphs):
         for graph in graphs:
             if has_open_shape(graph):
@@ -148,7 +148,7 @@ def make_batches(interpreter: Interpreter, config: Verify) -> tuple[list[Batch],
     return batches, outputs, notes
 
 
-def _run_apart(interpreter: Interpreter, batches: list[Batch]) -> tuple[list[Batch], list[list[Array]]]:
+def run_apart(interpreter: Interpreter, batches: list[Batch]) -> tuple[list[Batch], list[list[Array]]]:
     """Run batches; where the shapes of outputs follow from values, make every sample a batch of its own first."""
     try:
         return batches, run_batches(interpreter, batches)

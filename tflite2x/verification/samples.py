@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.errors import FileAccessError, InputError
+from tflite2x.interpreter.real import quantize
 from tflite2x.ir.dtypes import integer_range
 from tflite2x.schema.enums import BuiltinOperator as Op
 from tflite2x.schema.enums import TensorType
@@ -249,7 +250,7 @@ def _read(source: str | os.PathLike[str] | Mapping[str, Array]) -> tuple[Mapping
 
 
 def _fit(array: Array, tensor: Tensor, where: str) -> Array:
-    """Return the array as [N, *shape] of the tensor's type; real numbers are quantized as the tensor declares."""
+    """Return the array as [N, *shape] of the tensor's type; real numbers are quantized as QUANTIZE would."""
     shape = tuple(tensor.shape)
     if not array.ndim or _lengths(array.shape[1:]) != _lengths(shape):
         open_axes = tensor.shape_signature is not None and any(d < 0 for d in tensor.shape_signature)
@@ -269,10 +270,7 @@ def _fit(array: Array, tensor: Tensor, where: str) -> Array:
         raise InputError(f"NaN or infinity does not fit {dtype}", where=where)
     quantization = tensor.quantization
     if array.dtype.kind == "f" and dtype.kind in "iu" and quantization is not None and quantization.scale.size == 1:
-        zero_point = quantization.zero_point[0] if quantization.zero_point.size else 0
-        info = np.iinfo(dtype)
-        real = np.rint(array / quantization.scale[0]) + zero_point
-        return np.asarray(np.clip(real, info.min, info.max), dtype)
+        return quantize(array, tensor)
     converted: Array = array.astype(dtype)
     if dtype.kind in "iub" and not np.array_equal(converted.astype(np.float64), array.astype(np.float64)):
         raise InputError(f"values of type {array.dtype} do not fit {dtype}", where=where)

@@ -18,6 +18,7 @@ from tflite2x.verification.failure import Failure, crash
 from tflite2x.verification.local import Local
 from tflite2x.verification.operators import broken_claim, check_operators, successors
 from tflite2x.verification.oracle import second_opinion
+from tflite2x.verification.partial import PartialCheck
 from tflite2x.verification.running import Batch, failing_batch, make_batches, run_batches
 from tflite2x.verification.samples import generate_all
 from tflite2x.verification.structure import Changes, find_changes
@@ -34,7 +35,8 @@ class VerifySession:
     """One run of a pipeline; implements ``rewrite.pipeline.Session``.
 
     The samples are made once, for the very first model. From then on they are followed through the interface changes of
-    the passes, and the outputs of the model after one pass serve as the outputs before the next one.
+    the passes, and the outputs of the model after one pass serve as the outputs before the next one. A model that the
+    interpreter cannot run as a whole is checked without the operators that cannot run.
 
     Args:
         config: How thoroughly to compare.
@@ -44,9 +46,6 @@ class VerifySession:
 
     Attributes:
         failure: What is known about the check that failed, or None.
-
-    Raises:
-        UnsupportedError: The interpreter cannot run the model.
     """
 
     def __init__(
@@ -66,9 +65,14 @@ class VerifySession:
         self._current = True  # whether self.outputs belongs to the model as it is now
         self._deferred: list[Deferred] = []
         self._notes: list[str] = []
+        self._partial: PartialCheck | None = None
 
     def check(self, step: Step) -> Verdict:
-        """Compare the model before and after a pass."""
+        """Compare the model before and after a pass.
+
+        Raises:
+            UnsupportedError: What the pass changed cannot run.
+        """
         changes = find_changes(step.before, step.after, step.subgraphs, step.tensors, step.links)
         if changes.same:
             return Verdict(method="same computation")
@@ -78,8 +82,15 @@ class VerifySession:
                 method="same computation",
                 reason=f"the pass says that it changed nothing, but {changes.reasons[0]}",
             )
-        if not self._begun:
-            self._begin(step)
+        if not self._begun and self._partial is None:
+            try:
+                self._begin(step)
+            except UnsupportedError:
+                self._partial = PartialCheck(self.config, self.kernels)
+        if self._partial is not None:
+            verdict = self._partial.check(step, changes, search=self.search)
+            self.failure = self._partial.failure
+            return verdict
         if self._deferred and any(link.side == "new" for k in step.links.values() for link in k.inputs):
             # Samples that the new interface cannot express end here.
             failed = self._flush(step.before, _before_batches(step, self.batches), step)
@@ -99,6 +110,8 @@ class VerifySession:
 
     def finish(self, model: Model) -> Verdict | None:
         """Compare the last model with the very first one."""
+        if self._partial is not None:
+            return self._partial.total
         if not self._begun:
             return Verdict(method="same computation")
         if self._deferred:

@@ -148,7 +148,7 @@ def same_operator(
         return False
     if len(a.inputs) != len(b.inputs) or len(a.outputs) != len(b.outputs):
         return False
-    if not _same_options(a, b, subgraphs):
+    if not same_options(a, b, subgraphs):
         return False
     for x, y in zip((*a.inputs, *a.intermediates), (*b.inputs, *b.intermediates), strict=False):
         if not _same_value(x, y, tensors):
@@ -159,7 +159,8 @@ def same_operator(
     )
 
 
-def _same_options(a: Operator, b: Operator, subgraphs: Mapping[Subgraph, Subgraph]) -> bool:
+def same_options(a: Operator, b: Operator, subgraphs: Mapping[Subgraph, Subgraph]) -> bool:
+    """Whether two operators have equal options and call counterparts."""
     if a.calls.keys() != b.calls.keys():
         return False
     if a.calls:
