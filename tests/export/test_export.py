@@ -267,18 +267,3 @@ def test_sanitizers_find_nothing(models: Path, tmp_path: Path) -> None:
 def test_a_mobilenet(corpus: Path, tmp_path: Path, lang: str) -> None:
     model = tflite2x.load(corpus / "zhenhuaw-me+tflite2onnx/assets/tests/mobilenet_v1_0.25_128_quant.tflite")
     check(model, lang, tmp_path, 1000 if lang == "c" else 100)
-
-
-@pytest.mark.sweep
-def test_quantized_corpus_models_in_c(corpus: Path, tmp_path: Path) -> None:
-    from tests.export.test_program import quantized_models
-
-    exported, refused = 0, 0
-    for number, path in enumerate(quantized_models(corpus, 400_000)):
-        try:
-            check(tflite2x.load(path), "c", tmp_path / str(number), 10)
-            exported += 1
-        except tflite2x.Tflite2xError:
-            refused += 1
-    print(f"\n{exported} models exported and equal, {refused} refused")
-    assert exported >= 60

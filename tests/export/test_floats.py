@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 
 import tflite2x
 from tests.export.build import SANITIZE, check, command, compile_c, compile_rust, need
-from tests.export.float_zoo import INEXACT, float_zoo
+from tests.export.float_zoo import FULL, INEXACT, Floats, float_zoo
 from tests.oracle import litert_interpreter
-from tflite2x.export import LANGUAGES, export
+from tflite2x.errors import UnsupportedError
+from tflite2x.export import LANGUAGES, export, numpy_file
+from tflite2x.export.vectors import is_sensitive, make
+from tflite2x.export.writing import Source
+from tflite2x.interpreter import Interpreter
 from tflite2x.ir import Model, save
 from tflite2x.program import Program, lower
+from tflite2x.schema import tables as o
+from tflite2x.schema.enums import Padding
 from tflite2x.verification.samples import generate_all
 
 Array = NDArray[Any]
@@ -158,6 +164,38 @@ def test_checking_programs_see_a_wrong_float(models: Path, tmp_path: Path, lang:
         vectors[place] *= np.float32(1 + factor)
         (tmp_path / "changed.bin").write_bytes(vectors.tobytes())
         assert command([*run, "changed.bin"], tmp_path, code=differ) == f"2 test vectors, {differ} differ\n"
+
+
+def sensitive(seed: int = 0) -> Model:
+    """Build a convolution whose results are rounded to integers, and weighted: a step may differ by the last place."""
+    z = Floats(seed)
+    x = z.graph.add_input("x", FULL, "float32")
+    options = o.Conv2DOptions(padding=Padding.SAME, stride_h=1, stride_w=1)
+    y = z.one("CONV_2D", [x, z.values((32, 3, 3, 4)), z.values((32,))], 1, 6, 8, 32, options=options)
+    quantized = z.op("QUANTIZE", [y], [z.out((1, 6, 8, 32), "int16", 0.0005)], o.QuantizeOptions())[0]
+    z.one("DEQUANTIZE", [quantized], 1, 6, 8, 32, options=o.DequantizeOptions())
+    return z.finish()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_inputs_on_which_the_last_place_decides_are_left_out(tmp_path: Path, lang: str) -> None:
+    model = sensitive()
+    assert is_sensitive(lower(model))
+    assert not is_sensitive(lower(float_zoo("weighted")))
+    check(model, lang, tmp_path, 10, fewer=True)
+    inputs, outputs = make(model, lower(model), Source("x", "y"), 10, 1, "single")
+    everywhere = Interpreter(model).run_batch(inputs)
+    assert 0 < len(inputs[0]) <= 10
+    for mine, theirs in zip(outputs, everywhere, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_when_all_inputs_are_such_inputs_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = numpy_file.load
+    monkeypatch.setattr(numpy_file, "load", lambda *a: {**load(*a), "differs": lambda *b: True})
+    with pytest.raises(UnsupportedError, match="whole steps"):
+        export(sensitive(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.sweep

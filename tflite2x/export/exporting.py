@@ -78,9 +78,7 @@ def export(
             )  # fmt: skip
     files = _WRITERS[lang](program, source)
     if test_vectors:
-        files["vectors.bin"] = vectors.pack(
-            *vectors.make(model, test_vectors, seed, rounding, state=bool(program.states))
-        )
+        files["vectors.bin"] = vectors.pack(*vectors.make(model, program, source, test_vectors, seed, rounding))
     return write_all(Path(folder), files)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tflite2x.export.writing import Source, about, allowance, describe, step_comment, subject, tolerance
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import function_code, module_code, one_line, values_of
@@ -50,6 +52,14 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
     constants = [c for c in program.constants if c in used_names]
     text = module_code(head, constants, helpers, body)
     return {f"{program.name}.py": text.encode()}
+
+
+def load(program: Program, source: Source) -> dict[str, Any]:
+    """Return the names that the generated file defines, among them ``run``."""
+    (text,) = files(program, source).values()
+    namespace: dict[str, Any] = {"__name__": program.name}
+    exec(compile(text, f"{program.name}.py", "exec"), namespace)
+    return namespace
 
 
 def _quiet(calls: list[str]) -> list[str]:

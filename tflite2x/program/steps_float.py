@@ -90,7 +90,9 @@ class FloatConv2d(FloatWeighted):
     @property
     def reordered(self) -> bool:
         """Whether its sums are short enough for the interpreter to leave their order to BLAS."""
-        return self.kernel_h * self.kernel_w * self.in_c // self.groups <= CONVOLUTION_LIMIT
+        depth = self.kernel_h * self.kernel_w * self.in_c // self.groups
+        # Groups of several channels always go through BLAS, those of one channel tap by tap.
+        return depth <= CONVOLUTION_LIMIT if self.groups == 1 else self.in_c > self.groups
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
