@@ -167,14 +167,14 @@ def test_operators_are_found_by_tensor(models: Path, capsys: pytest.CaptureFixtu
 def test_what_has_no_integer_form_says_why() -> None:
     model = tflite2x.Model.new()
     graph = model.main
-    x = graph.add_input("x", (1, 4), "float32")
-    y = graph.add_tensor("y", (1, 4), "float32")
-    graph.add_operator("SIN", [x], [y])
+    x = graph.add_input("x", (4,), "bool")
+    y = graph.add_tensor("y", (4, 1), "int64")
+    graph.add_operator("WHERE", [x], [y])
     graph.set_outputs([y])
     found = tflite2x.explain(graph.operators[0])
     assert found.steps == []
-    assert found.reason == "SIN of FLOAT32 is not integer arithmetic"
-    assert "no integer form: SIN of FLOAT32" in render([found])
+    assert found.reason == "WHERE has no integer form here"
+    assert "no integer form: WHERE" in render([found])
     with pytest.raises(UnsupportedError):
         numpy_function(graph.operators[0])
 

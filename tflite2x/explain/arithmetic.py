@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tflite2x.errors import InputError, Tflite2xError, UnsupportedError
 from tflite2x.explain.inspect import QuantizationInfo
 from tflite2x.explain.plain import plain, plain_table
+from tflite2x.explain.plain_numpy import Printer
 from tflite2x.interpreter.specs import tensor_spec
 from tflite2x.program.formulas import Channel, Facts, facts
-from tflite2x.program.lowering import Lowering
 from tflite2x.program.numpy_code import one_line, operator_code
 from tflite2x.program.values import identifier
 from tflite2x.schema.table import Table
@@ -98,15 +98,15 @@ def explain(op: Operator, rounding: Rounding = "single") -> Explanation:
         Shapes, types, quantization, formulas, multipliers (real and as integers), folded biases, clamps, and the range
         that accumulators can reach.
     """
-    return _explain(op, Lowering(op.subgraph, rounding, floats=True), rounding)
+    return _explain(op, Printer(op.subgraph, rounding), rounding)
 
 
 def explain_model(model: Model, rounding: Rounding = "single") -> list[Explanation]:
     """Explain every operator of every subgraph, in order."""
     found = []
     for graph in model.subgraphs:
-        lowering = Lowering(graph, rounding, floats=True)
-        found += [_explain(op, lowering, rounding) for op in graph.operators]
+        printer = Printer(graph, rounding)
+        found += [_explain(op, printer, rounding) for op in graph.operators]
     return found
 
 
@@ -148,10 +148,10 @@ def numpy_function(op: Operator, rounding: Rounding = "single") -> str:
     Raises:
         UnsupportedError: The operator has no such form.
     """
-    lowering = Lowering(op.subgraph, rounding, floats=True)
-    if op.outputs and all(t is not None and lowering.known(t) is not None for t in op.outputs):
+    printer = Printer(op.subgraph, rounding)
+    if op.outputs and all(t is not None and printer.lowering.known(t) is not None for t in op.outputs):
         raise UnsupportedError("the operator's result is constant", where=op.where)
-    steps = lowering.lower(op)
+    steps = printer.steps(op)
     if not steps:
         raise UnsupportedError("the operator computes nothing", where=op.where)
     model = op.subgraph.model
@@ -179,13 +179,13 @@ def to_json(found: Explanation | list[Explanation]) -> str:
     return json.dumps(plain(data), indent=2)
 
 
-def _explain(op: Operator, lowering: Lowering, rounding: Rounding) -> Explanation:
+def _explain(op: Operator, printer: Printer, rounding: Rounding) -> Explanation:
     steps, reason = list[Facts](), None
     try:
-        if op.outputs and all(t is not None and lowering.known(t) is not None for t in op.outputs):
+        if op.outputs and all(t is not None and printer.lowering.known(t) is not None for t in op.outputs):
             reason = "the result is constant: it does not depend on the model's inputs"
         else:
-            steps = [facts(step) for step in lowering.lower(op)]
+            steps = [facts(step) for step in printer.steps(op)]
             reason = None if steps else "it computes nothing"
     except Tflite2xError as error:
         reason = error.what
