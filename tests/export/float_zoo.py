@@ -130,6 +130,41 @@ def _reducing(z: Floats, x: Tensor) -> None:
         z.one("RESIZE_BILINEAR", [x, z.const([9, 13])], 1, 9, 13, 4, options=options)
 
 
+def _plain(z: Floats, x: Tensor, y: Tensor) -> None:
+    """Numbers without a scale."""
+    a = z.graph.add_input("a", (3, 4), "int32")
+    b = z.graph.add_input("b", (4,), "int64")
+
+    def of(dtype: str, *shape: int) -> Tensor:
+        return z.result(*(shape or FULL), dtype=dtype)
+
+    z.op("ADD", [a, z.const([[7], [2**30], [-1]])], [of("int32", 3, 4)], o.AddOptions())
+    z.op("SUB", [b, z.const([2**62], np.int64)], [of("int64", 4)], o.SubOptions())
+    z.op("MUL", [a, a], [of("int32", 3, 4)], o.MulOptions())
+    less = z.op("LESS", [x, y], [of("bool")], o.LessOptions())[0]
+    for name in ("EQUAL", "NOT_EQUAL", "LESS_EQUAL", "GREATER", "GREATER_EQUAL"):
+        z.op(name, [a, z.const([5, 0, -3, 9])], [of("bool", 3, 4)])
+    more = z.op("GREATER", [x, z.const([0.5], np.float32)], [of("bool")], o.GreaterOptions())[0]
+    z.op("LOGICAL_AND", [less, more], [of("bool")], o.LogicalAndOptions())
+    z.op("LOGICAL_OR", [less, more], [of("bool")], o.LogicalOrOptions())
+    z.one("SELECT_V2", [less, x, z.values((4,))], options=o.SelectV2Options())
+    z.op("SELECT", [z.const([True, False, True], np.bool_), a, z.const(np.zeros((3, 4)))], [of("int32", 3, 4)],
+         o.SelectOptions())  # fmt: skip
+    for tensor, shape, targets in (
+        (x, FULL, ("int8", "uint8", "int32", "int64", "bool")),
+        (a, (3, 4), ("int8", "uint8", "int64", "float32", "bool")),
+        (b, (4,), ("int32", "int16", "float32")), (less, FULL, ("float32", "int32")),
+    ):  # fmt: skip
+        for target in targets:
+            z.op("CAST", [tensor], [of(target, *shape)])
+    inside = z.op("ARG_MAX", [x, z.const([3])], [of("int32", 1, 6, 8)], o.ArgMaxOptions(output_type=TensorType.INT32))[
+        0
+    ]
+    z.one("GATHER", [y, inside], 1, 6, 8, 1, 6, 8, options=o.GatherOptions(axis=3))
+    rows = z.op("RESHAPE", [inside, z.const([48])], [of("int32", 48)], o.ReshapeOptions(new_shape=[48]))[0]
+    z.one("EMBEDDING_LOOKUP", [rows, z.values((4, 3))], 48, 3)
+
+
 def _moving(z: Floats, x: Tensor) -> None:
     z.one("PAD", [x, z.const([[0, 0], [1, 2], [0, 3], [2, 0]])], 1, 9, 11, 6, options=o.PadOptions())
     z.one("TRANSPOSE", [x, z.const([0, 3, 1, 2])], 1, 4, 6, 8, options=o.TransposeOptions())
@@ -144,7 +179,7 @@ def float_zoo(*families: str, seed: int = 0, reference: bool = False) -> Model:
     z.reference = reference
     x = z.graph.add_input("exp_of", FULL, "float32")
     y = z.graph.add_input("limit", FULL, "float32")
-    wanted = families or ("weighted", "hybrid", "elementwise", "reducing", "moving")
+    wanted = families or ("weighted", "hybrid", "elementwise", "reducing", "plain", "moving")
     if "weighted" in wanted:
         _weighted(z, x)
     if "hybrid" in wanted:
@@ -153,6 +188,8 @@ def float_zoo(*families: str, seed: int = 0, reference: bool = False) -> Model:
         _elementwise(z, x, y)
     if "reducing" in wanted:
         _reducing(z, x)
+    if "plain" in wanted:
+        _plain(z, x, y)
     if "moving" in wanted:
         _moving(z, x)
     if families == ():

@@ -103,6 +103,8 @@ def _function(step: Step) -> str:
     text = text.replace("$X2", types[1] if len(types) > 1 else "").replace("$X", types[0] if types else "")
     weights = getattr(step, "weights", None)
     text = text.replace("$W", c_type(weights.dtype) if isinstance(weights, Const) else "")
+    kind = step.output.dtype.upper()
+    text = text.replace("$MAX", f"{kind}_MAX").replace("$MIN", "0" if kind.startswith("U") else f"{kind}_MIN")
     return text.replace("$Y", c_type(step.output.dtype)).replace("$F", variant(step))
 
 

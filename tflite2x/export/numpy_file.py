@@ -139,7 +139,7 @@ _DIFFERS = '''def differs(result, expected, part={part!r}):
 
 
 def _little(dtype: str) -> str:
-    return {"bool": "?"}.get(dtype, f"<{dtype[0]}{_bits(dtype) // 8}")
+    return "?" if dtype == "bool" else f"<{dtype[0]}{_bits(dtype) // 8}"
 
 
 def _bits(dtype: str) -> int:

@@ -16,6 +16,7 @@ from tflite2x.program import Const, Value
 from tflite2x.program.steps import ArgMax, QuantizeFloat
 from tflite2x.program.steps_float import Float, FloatUnary
 from tflite2x.program.steps_hybrid import QuantizeRows
+from tflite2x.program.steps_plain import Cast, Plain
 from tflite2x.verification.samples import generate_all
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def is_sensitive(program: Program) -> bool:
     doubtful: set[Value | Const] = set()
     for step in program.steps:
         reads = any(v in doubtful for v in step.inputs)
-        rounds = isinstance(step, QuantizeFloat | QuantizeRows | ArgMax) or (
+        rounds = isinstance(step, QuantizeFloat | QuantizeRows | ArgMax | Plain | Cast) or (
             isinstance(step, FloatUnary) and step.operation in _ROUNDED
         )
         if reads and rounds:
