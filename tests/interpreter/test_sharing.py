@@ -239,10 +239,23 @@ def test_kernels_that_were_not_used_for_long_are_dropped(prepared: list[str]) ->
     assert len(kernels) == 2
 
 
-def test_digests_go_with_their_bytes() -> None:
+def test_tokens_go_with_their_bytes() -> None:
     kernels = KernelCache()
     for i in range(5):
         outputs(dense(np.roll(WEIGHTS, i, axis=1)), kernels=kernels)
     kernels._kernels.clear()
     gc.collect()
-    assert not kernels._digests
+    assert not kernels._tokens
+
+
+@pytest.mark.parametrize("place", [0, 100, 199])
+def test_tokens_tell_bytes_apart(place: int) -> None:
+    kernels = KernelCache()
+    model = tflite2x.Model.new()
+    values = np.arange(200, dtype=np.uint8)
+    other = values.copy()
+    other[place] += 1
+    tensors = [model.main.add_constant(None, a) for a in (values, values.copy(), other, values[:199])]
+    tokens = [kernels.token(t) for t in tensors]
+    assert tokens[0] == tokens[1]
+    assert len(set(tokens)) == 3

@@ -12,11 +12,11 @@ from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
 from tflite2x.interpreter.batching import pick, stack
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec
 from tflite2x.interpreter.registry import Kernel, find_kernel
-from tflite2x.interpreter.specs import constant_value, tensor_spec
+from tflite2x.interpreter.specs import tensor_spec
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.session import Session
-    from tflite2x.interpreter.sharing import KernelCache
+    from tflite2x.interpreter.sharing import KernelCache, Prepared
     from tflite2x.ir import Operator, Subgraph, Tensor
 
 _ABSENT = -1
@@ -92,6 +92,21 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Ready:
+    """A prepared operator, for all plans of one session.
+
+    Attributes:
+        consts: Which inputs were constants.
+        run: Second step of its kernel.
+        shared: What it shares with equal operators of other models; None for nothing.
+    """
+
+    consts: tuple[bool, ...]
+    run: Run
+    shared: Prepared | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Part:
     """Some operators of a subgraph.
 
@@ -163,10 +178,10 @@ class Plan:
         def spec(tensor: Tensor) -> TensorSpec:
             slot = slots[tensor]
             if slot not in specs:
-                value = None if slot in known and not tensor.is_variable else constant_value(tensor)
+                specs[slot] = session.spec(tensor, given=slot in known and not tensor.is_variable)
+                value = specs[slot].const
                 if value is not None:
                     self._template[slot] = value[None]
-                specs[slot] = tensor_spec(tensor, value)
                 if tensor.is_variable:
                     self._variables.append((slot, specs[slot]))
                     known.add(slot)
@@ -210,25 +225,31 @@ class Plan:
             raise UnsupportedError("an output is left out", where=op.where)
         outputs = [self._written.get(t, slots[t]) for t in op.outputs]
         known.update(outputs)  # an output hides data that the file may have for it
-        context = KernelContext(
-            op=op,
-            inputs=input_specs,
-            outputs=tuple(spec(t) for t in op.outputs),
-            intermediates=tuple(None if t is None else tensor_spec(t) for t in op.intermediates),
-            rounding=session.rounding,
-            runtime=session,
-        )
-        if session.kernels is None:
-            run, shared = _prepare(kernel, context), None
-        else:
-            sources = [None if slot == _ABSENT else self._source(slot, session.kernels) for slot in inputs]
-            run, shared = session.kernels.prepare(kernel, context, sources, _prepare)
-        step = Step(op, run, inputs, outputs, context.outputs)
+        output_specs = tuple(spec(t) for t in op.outputs)
+        consts = tuple(s is not None and s.const is not None for s in input_specs)
+        ready = session.ready.get(op)
+        if ready is None or ready.consts != consts:
+            context = KernelContext(
+                op=op,
+                inputs=input_specs,
+                outputs=output_specs,
+                intermediates=tuple(None if t is None else tensor_spec(t) for t in op.intermediates),
+                rounding=session.rounding,
+                runtime=session,
+            )
+            if session.kernels is None:
+                run, shared = _prepare(kernel, context), None
+            else:
+                sources = [None if slot == _ABSENT else self._source(slot, session.kernels) for slot in inputs]
+                run, shared = session.kernels.prepare(kernel, context, sources, _prepare)
+            ready = session.ready[op] = Ready(consts, run, shared)
+        run, shared = ready.run, ready.shared
+        step = Step(op, run, inputs, outputs, output_specs)
         constant = all(slot == _ABSENT or self._template[slot] is not None for slot in inputs)
-        if not (kernel.pure and inputs and constant) or any(s.is_variable for s in context.outputs):
+        if not (kernel.pure and inputs and constant) or any(s.is_variable for s in output_specs):
             self.steps.append(step)
             self.stateless &= kernel.pure
-            for output in context.outputs:
+            for output in output_specs:
                 self.largest = max(self.largest, abs(math.prod(output.shape)) * output.dtype.itemsize)
             return
         args = [None if slot == _ABSENT else self._template[slot] for slot in inputs]
@@ -245,7 +266,7 @@ class Plan:
         """Return what tells the constant in a slot from all others; None when nothing does."""
         if slot in self._derived:
             return self._derived[slot]
-        return None if self._template[slot] is None else kernels.digest(self.tensors[slot])
+        return None if self._template[slot] is None else kernels.token(self.tensors[slot])
 
     def constant(self, slot: int) -> Array | None:
         """Return the value of a slot that is known before the model runs, with a sample axis of length 1."""

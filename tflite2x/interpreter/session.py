@@ -11,12 +11,13 @@ import numpy as np
 from tflite2x.errors import InputError
 from tflite2x.interpreter.batching import pick, stack
 from tflite2x.interpreter.kernel import Array, Rounding, TensorSpec
-from tflite2x.interpreter.plan import Plan
+from tflite2x.interpreter.plan import Plan, Ready
+from tflite2x.interpreter.specs import constant_value, tensor_spec
 from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.sharing import KernelCache
-    from tflite2x.ir import Subgraph, Tensor
+    from tflite2x.ir import Operator, Subgraph, Tensor
 
 T = TypeVar("T")
 Snapshot = tuple[dict["Tensor", Array], dict[Any, Any]]
@@ -32,6 +33,7 @@ class Session:
         variables: State of the variable tensors, with the full sample axis.
         samples: N of the current run.
         kernels: Kernels that are shared with other interpreters, or None.
+        ready: Operators that were prepared for a plan.
         record: Where to put the value of every tensor computed (a trace), or None.
     """
 
@@ -42,7 +44,17 @@ class Session:
         self.variables: dict[Tensor, Array] = {}
         self.samples = 1
         self.record: dict[Tensor, Array] | None = None
+        self.ready: dict[Operator, Ready] = {}
         self._plans: dict[Subgraph, Plan] = {}
+        self._specs: dict[tuple[Tensor, bool], TensorSpec] = {}
+
+    def spec(self, tensor: Tensor, *, given: bool) -> TensorSpec:
+        """Return what is known of a tensor before the model runs; ``given``: a value takes the place of the file's."""
+        spec = self._specs.get((tensor, given))
+        if spec is None:
+            value = None if given else constant_value(tensor)
+            spec = self._specs[tensor, given] = tensor_spec(tensor, value)
+        return spec
 
     def plan(self, subgraph: Subgraph) -> Plan:
         """Return the execution plan of ``subgraph``; built at the first use."""

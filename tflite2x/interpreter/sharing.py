@@ -10,11 +10,12 @@ Where all of that is equal, one prepared kernel serves them all.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Bytes of constants behind the kernels that are kept. Prepared, they take up to eight times as much.
 _KEPT = 32 * 1024 * 1024
+#: Bytes at both ends of a constant that are looked at first.
+_ENDS = 64
 #: What a kernel without constants counts for.
 _LEAST = 4096
 
@@ -58,7 +61,9 @@ class KernelCache:
         self._kept = kept
         self._size = 0
         self._kernels: dict[Hashable, Prepared] = {}  # those used last at the end
-        self._digests: dict[int, tuple[weakref.ref[memoryview], bytes]] = {}
+        self._tokens: dict[int, tuple[weakref.ref[memoryview], int]] = {}
+        self._alike: dict[Hashable, list[tuple[weakref.ref[memoryview], int]]] = {}
+        self._numbers = itertools.count()
 
     def __len__(self) -> int:
         """Return the number of kernels that are kept."""
@@ -93,28 +98,42 @@ class KernelCache:
             self._size -= self._kernels.pop(next(iter(self._kernels))).size
         return run, made
 
-    def digest(self, tensor: Tensor) -> bytes | None:
+    def token(self, tensor: Tensor) -> Hashable | None:
         """Return what tells the bytes of a constant from all others; None where they are not plain bytes of the file.
 
-        Copies of a model share the bytes, so that they are read once.
+        Copies of a model share the bytes, so that they are not read; others are compared with those of equal length and
+        equal ends.
         """
         if tensor.external_buffer is not None or tensor.sparsity is not None:
             return None
         data = tensor.buffer.data
         if data is None:
             return b""
-        key, digests = id(data), self._digests
-        known = digests.get(key)
+        if len(data) <= _ENDS:
+            return bytes(data)
+        key, tokens = id(data), self._tokens
+        known = tokens.get(key)
         if known is None or known[0]() is not data:
-            reference = weakref.ref(data, lambda dead: _forget(digests, key, dead))
-            known = digests[key] = reference, hashlib.blake2b(data, digest_size=32).digest()
+            reference = weakref.ref(data, lambda dead: _forget(tokens, key, dead))
+            ends = len(data), bytes(data[:_ENDS]), bytes(data[-_ENDS:])
+            alike = self._alike.setdefault(ends, [])
+            alike[:] = [entry for entry in alike if entry[0]() is not None]
+            number = next((n for r, n in alike if _same(r(), data)), None)
+            if number is None:
+                number = next(self._numbers)
+            alike.append((reference, number))
+            known = tokens[key] = reference, number
         return known[1]
 
 
-def _forget(digests: dict[int, tuple[weakref.ref[memoryview], bytes]], key: int, dead: weakref.ref[memoryview]) -> None:
-    known = digests.get(key)
+def _same(a: memoryview | None, b: memoryview) -> bool:
+    return a is not None and bool(np.array_equal(np.frombuffer(a, np.uint8), np.frombuffer(b, np.uint8)))
+
+
+def _forget(tokens: dict[int, tuple[weakref.ref[memoryview], int]], key: int, dead: weakref.ref[memoryview]) -> None:
+    known = tokens.get(key)
     if known is not None and known[0] is dead:  # the next object may have the number already
-        del digests[key]
+        del tokens[key]
 
 
 def _operator_key(kernel: Kernel, context: KernelContext, sources: Sequence[Hashable | None]) -> Hashable | None:

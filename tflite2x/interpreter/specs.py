@@ -38,11 +38,11 @@ def tensor_spec(tensor: Tensor, const: Array | None = None) -> TensorSpec:
     if quantization is not None and quantization.scale.size:
         scale = quantization.scale
         axis = quantization.quantized_dimension
-        zero_point = np.zeros(scale.shape, np.int64)
-        if quantization.zero_point.size:
-            # Files may leave the zero points out, or give one for all channels.
-            fits = quantization.zero_point.shape == scale.shape
-            zero_point[...] = quantization.zero_point if fits else quantization.zero_point[0]
+        # Files may leave the zero points out, or give one for all channels.
+        if quantization.zero_point.shape == scale.shape:
+            zero_point = quantization.zero_point.copy()
+        else:
+            zero_point = np.full(scale.shape, quantization.zero_point[0] if quantization.zero_point.size else 0)
     return TensorSpec(
         name=tensor.name or f"tensor {tensor.index}",
         type=tensor.dtype,

@@ -129,9 +129,12 @@ def compare(expected: Array, actual: Array) -> Comparison:
     if is_discrete(expected):
         result.worst_lsb = 0.0
         if result.differing:
-            gap = distance(expected, actual)
+            gap = distance(expected[different], actual[different])  # few values, as a rule
             result.worst_lsb = float(gap.max())
             result.distribution = _histogram(gap)
+            equal_values = expected.size - result.differing
+            if equal_values:
+                result.distribution = {"0": equal_values, **result.distribution}
         elif expected.size:
             result.distribution = {"0": expected.size}
         return result

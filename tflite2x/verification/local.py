@@ -78,7 +78,7 @@ class Local:
         differing: set[Tensor] = set()
         for tensor, array in zip(new.graph.inputs, new.inputs, strict=True):
             known = values.get(tensor)
-            if known is None or not equal(known, array):
+            if known is not None and not equal(known, array):  # only changed operators read an input that is new
                 differing.add(tensor)
             values[tensor] = array
         changed = [op for op in self.changes.operators if op.subgraph is new.graph]

@@ -67,11 +67,13 @@ def generate(tensor: Tensor, count: int, seed: int, *, position: int = 0, restri
     dtype = tensor.numpy_dtype
     low, high, rest = _range(tensor, restricted)
     structured = _structured(shape, low, high, rest, min(4, count // 2) if count > 1 else 0)
-    random = [
-        _random(rng, shape, dtype, low, high, rest, _AMPLITUDES[i % len(_AMPLITUDES)])
-        for i in range(count - len(structured))
-    ]
-    return np.stack([np.asarray(a, dtype) for a in (*structured, *random)]) if count else np.zeros((0, *shape), dtype)
+    values = np.empty((count, *shape), dtype)
+    for i, sample in enumerate(structured):
+        values[i] = sample
+    first = len(structured)
+    if count > first:
+        values[first:] = _random(rng, (count - first, *shape), dtype, low, high, rest)
+    return values
 
 
 def _structured(shape: tuple[int, ...], low: Any, high: Any, rest: Any, count: int) -> list[Array]:
@@ -82,21 +84,20 @@ def _structured(shape: tuple[int, ...], low: Any, high: Any, rest: Any, count: i
 
 
 def _random(
-    rng: np.random.Generator,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    low: Any,
-    high: Any,
-    rest: Any,
-    amplitude: float,
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], low: Any, high: Any, rest: Any
 ) -> Array:
-    if dtype.kind in "iu":
-        bottom = int(rest - (rest - low) * amplitude) if amplitude < 1 else int(low)
-        top = int(rest + (high - rest) * amplitude) if amplitude < 1 else int(high)
-        return rng.integers(bottom, top, shape, dtype=np.int64 if bottom < 0 else np.uint64, endpoint=True)
+    """Return random samples [N, ...]; they cover other fractions of the range in turn."""
     if dtype.kind == "c":
         return np.asarray(rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
-    return np.asarray(rest + amplitude * (rng.uniform(low, high, shape) - rest))
+    turns = np.resize(_AMPLITUDES, shape[0]).reshape(-1, *(1,) * (len(shape) - 1))
+    share = rng.random(shape)
+    if dtype.kind not in "iu":
+        return np.asarray(rest + turns * (low + share * (high - low) - rest))
+    bottom = np.trunc(rest - turns * (float(rest) - float(low)))
+    top = np.trunc(rest + turns * (float(high) - float(rest)))
+    # Whole numbers of 64 bits may round up beyond their range.
+    steps = np.minimum(bottom + np.floor(share * (top - bottom + 1)), np.nextafter(float(high) + 1, 0))
+    return np.asarray(np.clip(steps, low, None))
 
 
 def _range(tensor: Tensor, restricted: bool) -> tuple[Any, Any, Any]:
