@@ -63,14 +63,20 @@ def _finding(finding: Finding, first: bool) -> str:
 
 
 def _named(named: Named, finding: Finding) -> list[str]:
-    lines = [f"  * {' + '.join(named.mistakes)}: {'; '.join(named.titles)}"]
+    lines = _wrapped(f"  * {' + '.join(named.mistakes)}: {'; '.join(named.titles)}")
     lines.append(
         f"      makes {named.explained:,} of {finding.values:,} values, {named.fixed:,} of the {finding.differing:,} "
         "that differ"
     )
-    lines += [f"      {remedy}" for remedy in named.remedies]
-    lines += [f"      or: {way}" for way in named.ways[:3]]
+    for text in (*named.remedies, *(f"or: {way}" for way in named.ways[:3])):
+        lines += _wrapped(f"      {text}")
     return lines
+
+
+def _wrapped(text: str, width: int = 118) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
 
 
 def _examples(finding: Finding) -> str:

@@ -87,7 +87,9 @@ class Curve(Simple):
         except Tflite2xError:
             return self._real(x, recipe)
         shifts = {OWN: 0, "none": -self.y.z, "subtracted": -2 * self.y.z, "input": source.z - self.y.z}
-        return Steps({}, self.target.bound(values + shifts[recipe.output_zero], recipe))
+        # The fixed-point arithmetic has no steps that say much: what it stands for.
+        about = {k: v for k, v in self._real(x, recipe).values.items() if k.startswith("real")}
+        return Steps(about, self.target.bound(values + shifts[recipe.output_zero], recipe))
 
     def _real(self, x: Array, recipe: Recipe) -> Steps:
         source = self._input(0)

@@ -52,7 +52,9 @@ _SATURATE = "Clamp to the range of the type before the cast."
 _RELU = "Real zero is the zero point: a fused RELU clamps at the output's zero point, not at the integer 0."
 _INPUT_ZERO = "Subtract the input's zero point from every input integer before multiplying."
 _OUTPUT_ZERO = "Add the output's zero point after the rounding."
-_MULTIPLIER = "Multiply the sum by (input scale * weight scale / output scale)."
+_MULTIPLIER = (
+    "Multiply by (input scale * weight scale / output scale); without weights, by (input scale / output scale)."
+)
 _PER_CHANNEL = "Weights have one scale per output channel here, so every channel has a multiplier of its own."
 _ROUND = "Round to the nearest integer, halves away from zero, and add the zero point afterwards."
 _CONTRACT = "Both are in use, by other runtimes: LiteRT's kernels and TFLite Micro's differ for some operators."
