@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tflite2x.explain.arithmetic import Explanation, Operand
 from tflite2x.explain.inspect import QuantizationInfo
-from tflite2x.explain.plain import printable, table
+from tflite2x.explain.plain import printable, says, table
 from tflite2x.program.formulas import Channel, Facts
 
 _BOUNDS = {"RELU": "real 0", "RELU6": "real 0 and 6", "RELU_N1_TO_1": "real -1 and 1"}
@@ -26,11 +26,7 @@ def render(explanations: Sequence[Explanation], channels: int | None = 4) -> str
 def _operator(e: Explanation, channels: int | None) -> str:
     place = f"operator {e.index}" if e.subgraph == 0 else f"subgraph {e.subgraph}, operator {e.index}"
     lines = [f"{place}: {printable(e.operator)}", *_operands([*e.inputs, *e.outputs])]
-    options = ", ".join(
-        f"{k} {v}"
-        for k, v in e.options.items()
-        if v not in (None, False, 0, "NONE", "DEFAULT") and k != "quantized_bias_type"
-    )
+    options = ", ".join(f"{k} {v}" for k, v in e.options.items() if says(k, v))
     if options:
         lines.append(f"  options: {printable(options)}")
     if e.reason is not None:
@@ -84,6 +80,8 @@ def _why(step: Facts, e: Explanation) -> str:
     """Say where the clamp comes from."""
     activation = e.options.get("fused_activation_function")
     bound = _BOUNDS.get(str(activation)) or _BOUNDS.get(e.operator)
+    if bound is not None and e.operator == "SVDF":
+        return f": the range of the type; the integer SVDF does not apply its fused {activation}"
     if bound is None:
         return f": the range of {e.outputs[0].type}"
     zero = step.numbers.get("y_zero")

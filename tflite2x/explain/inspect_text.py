@@ -3,21 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tflite2x.explain.inspect import ModelInfo, OperatorInfo, QuantizationInfo, SignatureInfo, SubgraphInfo, TensorInfo
-from tflite2x.explain.plain import printable, table
+from tflite2x.explain.plain import printable, says, table
 
 #: Names made by converters can have hundreds of characters; the JSON has them whole.
 NAME_WIDTH = 44
-#: Options that are left out while they have the value that the schema assumes; so are all that are false or absent.
-_QUIET: dict[str, Any] = {
-    "fused_activation_function": "NONE",
-    "dilation_w_factor": 1,
-    "dilation_h_factor": 1,
-    "weights_format": "DEFAULT",
-    "quantized_bias_type": "FLOAT32",
-}
 
 
 def render(info: ModelInfo) -> str:
@@ -69,17 +59,13 @@ def _subgraph(graph: SubgraphInfo) -> str:
 
 
 def _operator(op: OperatorInfo) -> list[str]:
-    options = [f"{key}={value}" for key, value in op.options.items() if not _says_nothing(key, value)]
+    options = [f"{key}={value}" for key, value in op.options.items() if says(key, value)]
     if op.custom_options is not None:
         options += [f"{key}={value}" for key, value in op.custom_options.items()]
     elif op.custom_options_bytes:
         options.append(f"{op.custom_options_bytes} bytes of custom options")
     name = printable(op.name) + (f" v{op.version}" if op.version > 1 else "") + (" (custom)" if op.custom else "")
     return [str(op.index), name, _indices(op.inputs), _indices(op.outputs), printable(" ".join(options), 100)]
-
-
-def _says_nothing(key: str, value: Any) -> bool:
-    return value is None or value is False or _QUIET.get(key) == value
 
 
 def _tensor(tensor: TensorInfo) -> list[str]:

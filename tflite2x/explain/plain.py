@@ -42,6 +42,21 @@ def plain_table(table: Table) -> dict[str, Any]:
     return {field.name: plain(getattr(table, field.name)) for field in table.FIELDS if hasattr(table, field.name)}
 
 
+#: Options that are left out while they have the value that the schema assumes; so are all that are false or absent.
+_QUIET: dict[str, Any] = {
+    "fused_activation_function": "NONE",
+    "dilation_w_factor": 1,
+    "dilation_h_factor": 1,
+    "weights_format": "DEFAULT",
+    "quantized_bias_type": "FLOAT32",
+}
+
+
+def says(option: str, value: Any) -> bool:
+    """Whether an option's value is worth printing: it is not the one that goes without saying."""
+    return value is not None and value is not False and _QUIET.get(option) != value
+
+
 def printable(text: str | None, width: int | None = None) -> str:
     """Return text of a file so that it cannot move the cursor or colour the terminal; shorten it in the middle.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tflite2x.explain.page.pictures import bar, histogram_svg, line_svg, weight_png
-from tflite2x.explain.plain import printable
+from tflite2x.explain.plain import printable, says
 
 if TYPE_CHECKING:
     from tflite2x.explain.inspect import ModelInfo, OperatorInfo, SubgraphInfo, TensorInfo
@@ -92,14 +92,10 @@ def operators(graph: SubgraphInfo) -> str:
     """Return the operators of a subgraph with their options."""
     rows = []
     for op in graph.operators:
-        options = ", ".join(f"{k}={v}" for k, v in {**op.options, **(op.custom_options or {})}.items() if _says(v))
+        options = ", ".join(f"{k}={v}" for k, v in {**op.options, **(op.custom_options or {})}.items() if says(k, v))
         sides = (_tensors(graph, op.inputs), _tensors(graph, op.outputs))
         rows.append((f"op-{graph.index}-{op.index}", (str(op.index), _operator_name(op), *sides, text(options, 160))))
     return table(["#", "operator", "inputs", "outputs", "options"], rows, (0,))
-
-
-def _says(value: object) -> bool:
-    return value not in (None, False, "NONE", "DEFAULT")
 
 
 def _operator_name(op: OperatorInfo) -> str:
