@@ -65,7 +65,13 @@ def arithmetic(make: Maker, op: str, dtype: str) -> None:
     if op != "SQUARED_DIFFERENCE":
         options.fused_activation_function = make.one_of(*ACTIVATIONS)
     if hasattr(options, "pot_scale_int16"):
-        options.pot_scale_int16 = False
+        options.pot_scale_int16 = bool(make.rng.integers(2))
+        if dtype == "int16" and make.rng.random() < 0.2:
+            assert a.quantization is not None
+            assert b.quantization is not None
+            for quantization in (a.quantization, b.quantization):
+                quantization.scale[:] = 2.0 ** make.size(-14, -8)
+            out["scale"] = 2.0 ** make.size(-14, -8)
     make.operator(op, [a, b], [make.output(dtype, **out)], options)
 
 

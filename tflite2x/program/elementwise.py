@@ -9,7 +9,8 @@ import numpy as np
 
 from tflite2x.interpreter.elementwise import option, per_tensor
 from tflite2x.interpreter.fixedpoint import activation_range, quantize_multiplier
-from tflite2x.interpreter.kernels.activations import is_micro_relu6, relu_range
+from tflite2x.interpreter.kernels.activations import is_micro_relu6, prelu_multipliers, relu_range
+from tflite2x.interpreter.kernels.arithmetic import sum_multipliers
 from tflite2x.ir.dtypes import integer_range
 from tflite2x.program.lowering import Work, lowers, run_kernel
 from tflite2x.program.steps import (
@@ -92,10 +93,8 @@ def add(work: Work) -> list[Step]:
     per_tensor(ctx, a, b, out)
     low, high = activation_range(int(option(ctx, "fused_activation_function", 0)), out)
     left_shift = 15 if name == "INT16" else 20
-    twice = 2 * max(a.s, b.s)
     sign = 1 if work.op.name == "ADD" else -1
-    (am, ash), (bm, bsh) = multiplier(a.s / twice), multiplier(b.s / twice)
-    ym, ysh = multiplier(twice / ((1 << left_shift) * out.s))
+    (am, ash), (bm, bsh), (ym, ysh) = map(multiplier, sum_multipliers(ctx, a.s, b.s, out.s, left_shift))
     if sign < 0 and not -31 <= ysh <= 0:
         raise ctx.unsupported("a multiplier for which LiteRT's SUB is undefined")
     return [
@@ -148,9 +147,7 @@ def prelu(work: Work) -> list[Step]:
     """Quantized PRELU."""
     quantized_type(work)
     a, b, out = work.ctx.input(0), work.ctx.input(1), work.ctx.outputs[0]
-    scale = np.float32(a.s) / np.float32(out.s)
-    mantissa, shift = multiplier(float(scale))
-    below, below_shift = multiplier(float(np.float32(a.s) * np.float32(b.s) / np.float32(out.s)))
+    (mantissa, shift), (below, below_shift) = map(multiplier, prelu_multipliers(work.ctx))
     low, high = fits(out.dtype.name)
     return [
         Prelu(

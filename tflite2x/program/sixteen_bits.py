@@ -7,7 +7,7 @@ import numpy as np
 
 from tflite2x.interpreter.elementwise import option, per_tensor, symmetric
 from tflite2x.interpreter.fixedpoint import activation_range
-from tflite2x.interpreter.kernels.arithmetic import log2_of
+from tflite2x.interpreter.kernels.arithmetic import log2_of, powers_of_two
 from tflite2x.interpreter.lookup import interpolate as interpolated
 from tflite2x.interpreter.lookup import sigmoid_table
 from tflite2x.program.elementwise import FUNCTIONS, add, loops, multiplier, table_of
@@ -26,9 +26,8 @@ def add_powers(work: Work) -> list[Step]:
     if not out.is_quantized:
         raise ctx.unsupported(f"{work.op.name} of plain int16")
     per_tensor(ctx, a, b, out)
-    logs = [log2_of(spec.s) for spec in (a, b, out)]
-    powers = [v for v in logs if v is not None]
-    if len(powers) < len(logs) or not option(ctx, "pot_scale_int16", True):
+    powers = powers_of_two(ctx)
+    if powers is None:
         return add(work)
     low, high = activation_range(int(option(ctx, "fused_activation_function", 0)), out)
     return [

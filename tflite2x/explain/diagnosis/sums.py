@@ -15,10 +15,10 @@ import numpy as np
 from tflite2x.explain.diagnosis.output import Steps, Target, fixed_point
 from tflite2x.explain.diagnosis.recipe import OUTPUT_FIELDS, OWN, Recipe
 from tflite2x.explain.diagnosis.simple import AFTER, Simple
-from tflite2x.interpreter.elementwise import option, right_scaler, scaler
+from tflite2x.interpreter.elementwise import right_scaler, scaler
 from tflite2x.interpreter.fixedpoint import quantize_multiplier, requantize
 from tflite2x.interpreter.kernel import Array
-from tflite2x.interpreter.kernels.arithmetic import log2_of
+from tflite2x.interpreter.kernels.arithmetic import powers_of_two, sum_multipliers
 
 if TYPE_CHECKING:
     from tflite2x.explain.diagnosis.exact import ExactOperator
@@ -85,10 +85,10 @@ class Sum(Simple):
         bits = 15 if self.short else 20
         before = 0 if recipe.headroom in ("none", "output") else bits
         after = 0 if recipe.headroom in ("none", "inputs") else bits
-        twice = 2 * max(s_a, s_b)
+        real_a, real_b, real_y = sum_multipliers(self.exact.context, s_a, s_b, s_y, after)
         first, last = self._scalers(recipe, sign)
-        raised = first(s_a / twice)(left << before) + sign * first(s_b / twice)(right << before)
-        return last(twice / ((1 << after) * s_y))(raised).astype(np.float64)
+        raised = first(real_a)(left << before) + sign * first(real_b)(right << before)
+        return last(real_y)(raised).astype(np.float64)
 
     @staticmethod
     def _scalers(recipe: Recipe, sign: int) -> tuple[Callable[[float], Callable[[Array], Array]], ...]:
@@ -114,8 +114,7 @@ def is_power_of_two_sum(exact: ExactOperator) -> bool:
     context = exact.context
     specs = [*context.inputs[:2], context.outputs[0]]
     short = exact.op.name in ("ADD", "SUB") and context.outputs[0].dtype.itemsize == 2
-    scales = [s.s for s in specs if s is not None]
-    return short and bool(option(context, "pot_scale_int16", True)) and None not in map(log2_of, scales)
+    return short and all(s is not None and s.is_quantized for s in specs) and powers_of_two(context) is not None
 
 
 def _aligned(left: Array, right: Array) -> tuple[Array, Array]:

@@ -89,7 +89,10 @@ def relu_range(name: str, out: TensorSpec) -> tuple[int, int]:
     types=("float32", "int8 x int8 -> int8", "uint8 x uint8 -> uint8", "int16 x int8 -> int16"),
 )
 def prelu(ctx: KernelContext) -> Run:
-    """PRELU (LiteRT activations.cc, reference/prelu.h): one multiplier for inputs from zero on, one below zero."""
+    """PRELU (LiteRT activations.cc, reference/prelu.h): one multiplier for inputs from zero on, one below zero.
+
+    LiteRT computes the multipliers in float32, TFLite Micro (``double`` rounding) in float64.
+    """
     source, alpha, out = ctx.input(0), ctx.input(1), ctx.outputs[0]
     name = check_types(ctx, ("float32", *QUANTIZED))
     slope = "int8" if name == "int16" else name
@@ -98,8 +101,7 @@ def prelu(ctx: KernelContext) -> Run:
     if name == "float32":
         return two(ctx, quiet(_slope))
     per_tensor(ctx, source, alpha, out)
-    positive = scaler(float(np.float32(source.s) / np.float32(out.s)))
-    negative = scaler(float(np.float32(source.s) * np.float32(alpha.s) / np.float32(out.s)))
+    positive, negative = (scaler(real) for real in prelu_multipliers(ctx))
 
     def values(x: Array, a: Array) -> Array:
         value = x - source.z
@@ -107,6 +109,15 @@ def prelu(ctx: KernelContext) -> Run:
         return saturate(scaled + out.z, out.dtype)
 
     return two(ctx, lookup.binary(values, source.dtype, out.dtype, alpha.dtype))
+
+
+def prelu_multipliers(ctx: KernelContext) -> tuple[float, float]:
+    """Return the real multipliers of a quantized PRELU from zero on and below zero."""
+    source, alpha, out = ctx.input(0).s, ctx.input(1).s, ctx.outputs[0].s
+    if ctx.rounding == "double":
+        return source / out, source * alpha / out
+    f = np.float32
+    return float(f(source) / f(out)), float(f(source) * f(alpha) / f(out))
 
 
 def _slope(x: Array, alpha: Array | np.float32) -> Array:

@@ -2,9 +2,9 @@
 """ADD, SUB and MUL.
 
 Quantized ADD and SUB bring both inputs to a common scale with 20 (8-bit types) or 15 (int16) extra bits, add, and
-requantize; MUL requantizes the product. LiteRT 2.3 rounds twice in all of them, as TFLite Micro does. Two differences:
-MUL's multiplier is the product and quotient of the scales in float32 in LiteRT, in float64 in TFLite Micro; and TFLite
-Micro's ADD of plain int32 ignores the fused activation.
+requantize; MUL requantizes the product. LiteRT 2.3 rounds twice in all of them, as TFLite Micro does. Differences:
+LiteRT computes MUL's multiplier in float32 and SUB's in float64, TFLite Micro the other way round; TFLite Micro never
+shifts where int16 scales are powers of two; and its ADD of plain int32 ignores the fused activation.
 """
 
 from __future__ import annotations
@@ -103,6 +103,32 @@ def log2_of(scale: float) -> int | None:
     return int(rounded) if abs(exponent - rounded) < 1e-3 else None
 
 
+def powers_of_two(ctx: KernelContext) -> list[int] | None:
+    """Return the exponents of the scales where an int16 ADD or SUB shifts; None where it multiplies."""
+    specs = (ctx.input(0), ctx.input(1), ctx.outputs[0])
+    logs = [x for x in (log2_of(spec.s) for spec in specs) if x is not None]
+    shifts = ctx.rounding == "single" and option(ctx, "pot_scale_int16", True) and len(logs) == len(specs)
+    return logs if shifts else None
+
+
+def sum_multipliers(ctx: KernelContext, a: float, b: float, out: float, extra: int) -> tuple[float, float, float]:
+    """Return the real multipliers of both inputs and of the sum of a quantized ADD or SUB.
+
+    Args:
+        ctx: The operator.
+        a: Scale of the first input.
+        b: Scale of the second input.
+        out: Scale of the output.
+        extra: Bits that the sum has behind those of the inputs.
+    """
+    if ctx.name == "SUB" and ctx.rounding == "double":  # TFLite Micro sub_common.cc: all in float32
+        f = np.float32
+        widest = f(2) * max(f(a), f(b))
+        return float(f(a) / widest), float(f(b) / widest), float(widest / (f(1 << extra) * f(out)))
+    twice = 2 * max(a, b)
+    return a / twice, b / twice, twice / ((1 << extra) * out)
+
+
 def _sum(ctx: KernelContext, sign: int) -> Run:
     """Quantized a + b or a - b."""
     a, b, out = ctx.input(0), ctx.input(1), ctx.outputs[0]
@@ -112,12 +138,12 @@ def _sum(ctx: KernelContext, sign: int) -> Run:
     if type_name(out) == "int16":
         symmetric(ctx, a, b, out)
         left_shift = 15
-        logs = [log2_of(spec.s) for spec in (a, b, out)]
-        if option(ctx, "pot_scale_int16", True) and None not in logs:
-            return two(ctx, _power_of_two_sum(ctx, sign, [x for x in logs if x is not None], low, high))
-    twice = 2 * max(a.s, b.s)
-    scale_a, scale_b = scaler(a.s / twice), scaler(b.s / twice)
-    scale_out = (scaler if sign > 0 else right_scaler)(twice / ((1 << left_shift) * out.s))
+        logs = powers_of_two(ctx)
+        if logs is not None:
+            return two(ctx, _power_of_two_sum(ctx, sign, logs, low, high))
+    real_a, real_b, real_out = sum_multipliers(ctx, a.s, b.s, out.s, left_shift)
+    scale_a, scale_b = scaler(real_a), scaler(real_b)
+    scale_out = (scaler if sign > 0 else right_scaler)(real_out)
 
     def left(x: Array) -> Array:
         return scale_a((x - a.z) << left_shift)
