@@ -38,3 +38,27 @@ def _seconds(operators: int) -> float:
 def test_many_rewrites_cost_about_the_same_each():
     _seconds(10)
     assert _seconds(1600) < 30 * _seconds(200) + 0.1
+
+
+def _edits(operators: int) -> float:
+    """Insert an operator in front of each one and take each one away, one by one; returns the seconds."""
+    graph = _chain(operators).main
+    before = time.process_time()
+    chain = graph.operators[:-1]
+    for op in chain:
+        y = graph.add_tensor(None, (1, 4), "float32")
+        graph.add_operator("NEG", [op.inputs[0]], [y], before=op)
+        op.set_input(0, y)
+        assert graph.operators[op.index] is op
+    for op in chain:
+        graph.replace_all_uses(op.outputs[0], op.inputs[0])
+        graph.remove_operator(op)
+    seconds = time.process_time() - before
+    graph.model.check()
+    assert [op.name for op in graph.operators] == ["NEG"] * operators + ["RELU"]
+    return seconds
+
+
+def test_edits_cost_about_the_same_each():
+    _edits(10)
+    assert _edits(4000) < 30 * _edits(400) + 0.2

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from tflite2x.errors import GraphError
@@ -53,6 +54,9 @@ def _check_subgraph(s: Subgraph, buffers: set[Buffer], codes: set[OperatorCode])
     produced: dict[Tensor, object] = {}
     uses: dict[Tensor, set[tuple[object, int]]] = {t: set() for t in s._tensors}
     external = {id(e) for e in s.model.external_buffers}
+    for items in (s._operators, s._tensors):
+        numbers = [item._rank for item in items]
+        _require(all(a < b for a, b in itertools.pairwise(numbers)), where, "ranks do not rise along a list")
     for i, op in enumerate(s._operators):
         place = f"{where}.operators[{i}] ({op.name})"
         _require(op._subgraph is s, place, "the operator does not know its subgraph")

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tflite2x.errors import GraphError
-from tflite2x.ir import ordering
+from tflite2x.ir import ordering, ranks
 from tflite2x.ir.operator import Operator
 from tflite2x.ir.tensor import Tensor
 from tflite2x.schema.table import Extras
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 class SubgraphCore:
     """Tensors, operators and interface with def-use in step; the base of ``Subgraph``."""
 
-    __slots__ = ("_inputs", "_model", "_operator_indices", "_operators", "_operators_view", "_outputs",
-                 "_tensor_indices", "_tensors", "_tensors_view", "absent", "debug_metadata_index", "extras",
-                 "name")  # fmt: skip
+    __slots__ = ("_inputs", "_model", "_operators", "_operators_view", "_outputs", "_tensors", "_tensors_view",
+                 "absent", "debug_metadata_index", "extras", "name")  # fmt: skip
 
     def __init__(self, model: Model, name: str | None = None) -> None:
         self._model: Model | None = model
@@ -36,8 +36,6 @@ class SubgraphCore:
         # Derived from the lists; None until somebody asks.
         self._tensors_view: tuple[Tensor, ...] | None = None
         self._operators_view: tuple[Operator, ...] | None = None
-        self._tensor_indices: dict[Tensor, int] | None = None
-        self._operator_indices: dict[Operator, int] | None = None
 
     @property
     def model(self) -> Model:
@@ -101,25 +99,32 @@ class SubgraphCore:
         self._forget_operators()
 
     def _forget_tensors(self) -> None:
-        self._tensors_view = self._tensor_indices = None
+        self._tensors_view = None
 
     def _forget_operators(self) -> None:
-        self._operators_view = self._operator_indices = None
+        self._operators_view = None
 
     def _tensor_index(self, tensor: Tensor) -> int:
-        if self._tensor_indices is None:
-            self._tensor_indices = {t: i for i, t in enumerate(self._tensors)}
-        return self._tensor_indices[tensor]
+        return ranks.index(self._tensors, tensor)
 
     def _operator_index(self, op: Operator) -> int:
-        if self._operator_indices is None:
-            self._operator_indices = {o: i for i, o in enumerate(self._operators)}
-        return self._operator_indices[op]
+        return ranks.index(self._operators, op)
 
-    def _last_producer(self, tensors: Iterable[Tensor | None]) -> int:
-        """Return the position of the last operator that computes one of the tensors, -1 when none does."""
+    def _reorder(self, operators: list[Operator]) -> None:
+        """Take the operators in another order."""
+        self._operators = operators
+        ranks.number(operators)
+        self._forget_operators()
+
+    def _last_producer(self, tensors: Iterable[Tensor | None]) -> float:
+        """Return the rank of the last operator that computes one of the tensors; lower than all when none does."""
         producers = (t._producer for t in tensors if t is not None)
-        return max((self._operator_index(p) for p in producers if p is not None), default=-1)
+        return max((p._rank for p in producers if p is not None), default=-math.inf)
+
+    def _first_consumer(self, tensors: Iterable[Tensor | None]) -> Operator | None:
+        """Return the first operator that reads one of the tensors."""
+        users = (user for t in tensors if t is not None for user, _ in t._uses)
+        return min(users, key=lambda op: op._rank, default=None)
 
     def _ordered(self, operators: list[Operator], produced: dict[Tensor, Any], where: str) -> list[Operator]:
         def producer(tensor: Tensor) -> Operator | None:
@@ -152,29 +157,36 @@ class SubgraphCore:
             if t is not None:
                 t._uses[op, i] = None
 
-    def _check_tensors(self, tensors: Iterable[Tensor | None], where: str, *, optional: bool = True) -> None:
+    def _check_tensors(self, tensors: Iterable[Tensor | None], where: str | Operator, *, optional: bool = True) -> None:
         for t in tensors:
             if t is None and optional:
                 continue
             if not isinstance(t, Tensor):
-                raise GraphError(f"{t!r} is not a tensor", where=where)
+                raise GraphError(f"{t!r} is not a tensor", where=_text(where))
             if t._subgraph is not self:
                 raise GraphError(
-                    f"tensor {t.name!r} is not in this subgraph", where=where, hint="Add it with add_tensor first."
+                    f"tensor {t.name!r} is not in this subgraph",
+                    where=_text(where),
+                    hint="Add it with add_tensor first.",
                 )
 
-    def _check_outputs(self, op: Operator | None, outputs: Sequence[Tensor | None], where: str) -> None:
+    def _check_outputs(self, op: Operator | None, outputs: Sequence[Tensor | None], where: str | Operator) -> None:
         self._check_tensors(outputs, where)
         seen = set()
         for t in outputs:
             if t is None:
                 continue
             if t in seen:
-                raise GraphError(f"tensor {t.name!r} stands twice among the outputs", where=where)
+                raise GraphError(f"tensor {t.name!r} stands twice among the outputs", where=_text(where))
             seen.add(t)
             if t._producer is not None and t._producer is not op:
-                raise GraphError(f"tensor {t.name!r} is already computed by {t._producer.where}", where=where)
+                raise GraphError(f"tensor {t.name!r} is already computed by {t._producer.where}", where=_text(where))
             if t.is_input:
-                raise GraphError(f"tensor {t.name!r} is an input of the graph", where=where)
+                raise GraphError(f"tensor {t.name!r} is an input of the graph", where=_text(where))
             if t._buffer.nbytes:
-                raise GraphError(f"tensor {t.name!r} is a constant", where=where)
+                raise GraphError(f"tensor {t.name!r} is a constant", where=_text(where))
+
+
+def _text(where: str | Operator) -> str:
+    """Return the place for messages; finding out the number of an operator is for those who fail."""
+    return where if isinstance(where, str) else where.where

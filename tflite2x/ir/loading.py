@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tflite2x.errors import FormatError, GraphError
-from tflite2x.ir import ordering
+from tflite2x.ir import ordering, ranks
 from tflite2x.ir.buffer import Buffer, ExternalBuffer, ExternalBufferGroup
 from tflite2x.ir.model import Model
 from tflite2x.ir.operator import SUBGRAPH_FIELDS, Operator, OperatorCode
@@ -161,9 +161,11 @@ class _Loader:
                     details.zero_points = tensors[details.zero_points]
         subgraph._inputs = tuple(self._tensors(tensors, raw.inputs, where, "inputs", optional=False))
         subgraph._outputs = tuple(self._tensors(tensors, raw.outputs, where, "outputs", optional=False))
+        ranks.number(tensors)
         operators = subgraph._operators
         for i, o in enumerate(raw.operators or ()):
             operators.append(self._operator(where, i, subgraph, o))
+        ranks.number(operators)
         for i, given in enumerate(subgraph._inputs):
             if given._producer is not None:
                 j = operators.index(given._producer)

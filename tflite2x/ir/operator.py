@@ -91,13 +91,14 @@ class Operator:
         debug_metadata_index: Entry of the debug metadata; -1 for none.
     """
 
-    __slots__ = ("_code", "_inputs", "_outputs", "_subgraph", "absent", "custom_options", "custom_options_format",
-                 "debug_metadata_index", "extras", "intermediates", "large_custom_options", "mutating_variable_inputs",
-                 "options", "other_options", "unknown_options")  # fmt: skip
+    __slots__ = ("_code", "_inputs", "_outputs", "_rank", "_subgraph", "absent", "custom_options",
+                 "custom_options_format", "debug_metadata_index", "extras", "intermediates", "large_custom_options",
+                 "mutating_variable_inputs", "options", "other_options", "unknown_options")  # fmt: skip
 
     def __init__(self, subgraph: Subgraph, code: OperatorCode) -> None:
         self._subgraph: Subgraph | None = subgraph
         self._code = code
+        self._rank = 0
         self._inputs: tuple[Tensor | None, ...] = ()
         self._outputs: tuple[Tensor | None, ...] = ()
         self.options: Any = None

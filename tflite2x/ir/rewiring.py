@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from tflite2x.errors import GraphError
@@ -33,7 +34,7 @@ class Rewiring(SubgraphCore):
         kept = set(keep)
         users = [op for op in old.consumers if op not in kept]
         before = {op: op._inputs for op in users}
-        first = min(map(self._operator_index, users), default=len(self._operators))
+        first = min((op._rank for op in users), default=math.inf)
         for op in users:
             op._inputs = tuple(new if t is old else t for t in op._inputs)
         if self._last_producer([new]) >= first:
@@ -105,32 +106,27 @@ class Rewiring(SubgraphCore):
         Raises:
             GraphError: There is a cycle; nothing was changed.
         """
-        self._operators = self._ordered(self._operators, {}, self.where)
-        self._forget()
+        self._reorder(self._ordered(self._operators, {}, self.where))
 
     def _rewire_inputs(self, op: Operator, tensors: tuple[Tensor | None, ...]) -> None:
-        where = op.where
-        self._check_tensors(tensors, where)
+        self._check_tensors(tensors, op)
         before = op._inputs
         op._inputs = tensors
-        if self._last_producer(tensors) >= self._operator_index(op):
+        if self._last_producer(tensors) >= op._rank:
             try:
                 self.sort()
             except GraphError as e:
                 op._inputs = before
-                raise e.at(where) from None
+                raise e.at(op.where) from None
         self._update_uses(op, before)
 
     def _rewire_outputs(self, op: Operator, tensors: tuple[Tensor | None, ...]) -> None:
-        where = op.where
-        self._check_tensors(tensors, where)
-        self._check_outputs(op, tensors, where)
+        self._check_outputs(op, tensors, op)
         produced: dict[Tensor, Operator | None] = {t: None for t in op._outputs if t is not None}
         produced.update({t: op for t in tensors if t is not None})
-        readers = [self._operator_index(user) for t in tensors if t is not None for user in t.consumers]
-        if min(readers, default=len(self._operators)) <= self._operator_index(op):
-            self._operators = self._ordered(self._operators, produced, where)
-            self._forget_operators()
+        reader = self._first_consumer(tensors)
+        if reader is not None and reader._rank <= op._rank:
+            self._reorder(self._ordered(self._operators, produced, op.where))
         for t in op._outputs:
             if t is not None:
                 t._producer = None

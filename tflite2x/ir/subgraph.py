@@ -8,6 +8,7 @@ operators stand behind what they read, there is no cycle, nothing refers to what
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tflite2x.errors import GraphError
-from tflite2x.ir import dtypes
+from tflite2x.ir import dtypes, ranks
 from tflite2x.ir.operator import Operator
 from tflite2x.ir.quantization import BlockQuantization, Quantization
 from tflite2x.ir.rewiring import Rewiring
@@ -77,9 +78,7 @@ class Subgraph(Rewiring):
         tensor.is_variable = is_variable
         # Only the views change: building a graph of n operators must not cost n * n.
         self._tensors_view = None
-        if self._tensor_indices is not None:
-            self._tensor_indices[tensor] = len(self._tensors)
-        self._tensors.append(tensor)
+        ranks.insert(self._tensors, len(self._tensors), tensor)
         return tensor
 
     def add_constant(
@@ -140,29 +139,24 @@ class Subgraph(Rewiring):
         where = f"{self.where}: new operator {opcode}"
         self._check_tensors(inputs, where)
         self._check_outputs(None, outputs, where)
-        if before is not None:
-            index = self._operator_index(before)
-        elif index is None:
-            consumers = [self._operator_index(op) for t in outputs if t is not None for op in t.consumers]
-            index = min(consumers, default=len(self._operators))
+        user = self._first_consumer(outputs)
+        end = len(self._operators)
+        if before is not None or index is None:
+            behind = user if before is None else before
+            index = end if behind is None else self._operator_index(behind)
+        index = max(0, index + end) if index < 0 else min(index, end)
         code = self.model.operator_code(opcode, version)
         op = Operator(self, code)
         op._inputs, op._outputs = tuple(inputs), tuple(outputs)
         op.options, op.custom_options = options, custom_options
-        users = [self._operator_index(user) for t in outputs if t is not None for user in t.consumers]
         loop = not {t for t in outputs if t is not None}.isdisjoint(inputs)
-        if loop or not self._last_producer(inputs) < index <= min(users, default=index):
+        rank = self._operators[index]._rank if index < end else math.inf
+        if loop or not self._last_producer(inputs) < rank or (user is not None and user._rank < rank):
             trial = [*self._operators]
             trial.insert(index, op)
-            self._operators = self._ordered(trial, {t: op for t in outputs if t is not None}, where)
-            self._forget_operators()
-        elif index == len(self._operators):
-            self._operators_view = None
-            if self._operator_indices is not None:
-                self._operator_indices[op] = index
-            self._operators.append(op)
+            self._reorder(self._ordered(trial, {t: op for t in outputs if t is not None}, where))
         else:
-            self._operators.insert(index, op)
+            ranks.insert(self._operators, index, op)
             self._forget_operators()
         self._link(op)
         return op
@@ -205,7 +199,7 @@ class Subgraph(Rewiring):
         for op in doomed:
             self._unlink(op)
             op._subgraph = None
-        self._operators = [op for op in self._operators if op not in doomed]
+        ranks.remove(self._operators, doomed)
         self._forget_operators()
 
     def remove_tensor(self, tensor: Tensor) -> None:
@@ -235,7 +229,7 @@ class Subgraph(Rewiring):
                 raise GraphError("the tensor is still used", where=t.where, hint=f"It is used as {use}.")
         for t in doomed:
             t._subgraph = None
-        self._tensors = [t for t in self._tensors if t not in doomed]
+        ranks.remove(self._tensors, doomed)
         self._forget_tensors()
 
     def unreferenced_tensors(

@@ -37,12 +37,13 @@ class Tensor:
         external_buffer: Data in a file beside the model, or None.
     """
 
-    __slots__ = ("_buffer", "_dtype", "_producer", "_shape", "_subgraph", "_uses", "absent", "external_buffer",
+    __slots__ = ("_buffer", "_dtype", "_producer", "_rank", "_shape", "_subgraph", "_uses", "absent", "external_buffer",
                  "extras", "has_rank", "is_variable", "name", "quantization", "shape_signature", "sparsity",
                  "variant_tensors")  # fmt: skip
 
     def __init__(self, subgraph: Subgraph, name: str | None, shape: Sequence[int], dtype: TensorType, buffer: Buffer):
         self._subgraph: Subgraph | None = subgraph
+        self._rank = 0
         self._producer: Operator | None = None
         # An ordered set: insertion order makes everything that walks over it deterministic.
         self._uses: dict[tuple[Operator, int], None] = {}
