@@ -254,6 +254,8 @@ def requantized(op: Operator, sums: Array, plants: Plants) -> Array:
     real = multipliers(op, plants, channels)
     short = data_of(op).dtype.name == "INT16"
     wide = short and (bias is None or bias.dtype == np.int64)
+    if "multiplier of 31 bits" in plants and not wide:
+        raise NotPossible
     style = "real" if op.name == "FULLY_CONNECTED" else "wide" if wide else "double"
     for plant, other in (
         ("truncate", "truncate"), ("floor", "floor"), ("half to even", "even"), ("single rounding", "single"),

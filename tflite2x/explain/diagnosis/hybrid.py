@@ -33,6 +33,7 @@ class Hybrid(Linear):
     fields = frozenset(
         (
             "activations",
+            "row_scale",
             "input_layout",
             "weights_layout",
             "bias",
@@ -60,7 +61,7 @@ class Hybrid(Linear):
             return value in ("none", "subtracted") and super().applies(field, value)
         if field == "multiplier":
             return value in ("no weights", "no input") or (value == "zero" and self.w.scale.size > 1)
-        if field == "activations" and value == "tensor":
+        if field == "row_scale":
             return self._rows() > 1
         return super().applies(field, value)
 
@@ -106,8 +107,8 @@ class Hybrid(Linear):
         choice = recipe.activations
         if choice == "real":
             return rows, np.ones(len(rows))
-        if choice == "tensor":
-            whole, scale = self._quantized(rows.reshape(1, -1), recipe.changed(activations=OWN))
+        if recipe.row_scale == "tensor":
+            whole, scale = self._quantized(rows.reshape(1, -1), recipe.changed(row_scale=OWN))
             return whole.reshape(rows.shape), np.full(len(rows), scale[0])
         asymmetric = self.asymmetric != (choice == "other")
         if choice in (OWN, "other"):

@@ -163,8 +163,10 @@ def fixed_point(total: Array, multiplier: Array, mode: str) -> Array:
     result = requantize(whole, mantissa, shift, "single" if mode == "single" else "double").astype(np.float64)
     # Only wrong multipliers lead beyond int32, and only some languages wrap around there.
     real = total * multiplier
-    far = (np.abs(real) >= _LIMIT / 8) | (np.abs(total) > _LIMIT)
-    return np.where(far, np.rint(real), result)
+    result = np.where(np.abs(real) >= _LIMIT / 8, np.rint(real), result)
+    # Sums of more than 32 bits: the rounded multiplier still counts.
+    exact = np.floor(total * np.ldexp(mantissa.astype(np.float64), shift - 31) + 0.5)
+    return np.where(np.abs(total) > _LIMIT, exact, result)
 
 
 def _wide(total: Array, multiplier: Array) -> Array:

@@ -48,12 +48,15 @@ class Recipe:
             only these, ``first`` takes the first input's scale for all.
         operands: ``reversed``: the inputs are taken in the other order.
         activations: How floats meet integer weights: ``real`` (not quantized), ``other`` (symmetric instead of
-            asymmetric, or the other way round), ``tensor`` (one scale for all rows), ``truncate``, ``truncate
+            asymmetric, or the other way round), ``truncate``, ``truncate
             quotient``, ``floor``, ``128`` (another range).
-        vector: Choices of the XS3 vector unit: ``shift1``, ``shift2``, ``shifts`` (no rounding there), ``middle``
-            (no saturation to 16 bits), ``middle wraps``, ``offset`` (not added), ``bias low`` (signed), ``bias
-            swapped``, ``input zero`` and ``output zero`` (subtracted or added again), ``padding`` (the columns of the
-            weights are not padded).
+        row_scale: ``tensor``: one scale for all rows of such activations.
+        shifts: Shifts of the XS3 vector unit that do not round: ``first``, ``second``, ``both``.
+        middle: Its saturation to 16 bits between them: ``none``, ``wrap``.
+        offset: ``none``: its offset is not added.
+        halves: Its bias: ``signed`` (the lower half is), ``swapped``.
+        folded: Zero points that its parameters hold already are used again: ``input``, ``output``.
+        columns: ``unpadded``: its weights are read without the padding of their rows.
         output_zero: Zero point that is added to the output: ``none``, ``subtracted``, ``input`` (the input's).
         activation: ``none``; ``zero``: from 0 on; ``zero6``: from 0 to 6; ``unshifted``: the bounds without zero point;
             ``inside``: bounds that are those of the type do not clamp.
@@ -87,7 +90,13 @@ class Recipe:
     rescale: str = OWN
     operands: str = OWN
     activations: str = OWN
-    vector: str = OWN
+    row_scale: str = OWN
+    shifts: str = OWN
+    middle: str = OWN
+    offset: str = OWN
+    halves: str = OWN
+    folded: str = OWN
+    columns: str = OWN
     output_zero: str = OWN
     activation: str = OWN
     bounds: tuple[int, int] | None = None

@@ -16,13 +16,27 @@ from tflite2x.interpreter.kernel import Array
 class Vector(Simple):
     """XC_fc with 8-bit outputs."""
 
-    fields = frozenset(("vector", "cast", "bounds", "input_shift", "output_shift", "sum_bits", "bias"))
+    fields = frozenset(
+        (
+            "shifts",
+            "middle",
+            "offset",
+            "halves",
+            "folded",
+            "columns",
+            "cast",
+            "bounds",
+            "input_shift",
+            "output_shift",
+            "sum_bits",
+            "bias",
+        )
+    )
 
     def applies(self, field: str, value: object) -> bool:
         """Whether a choice is one for this operator."""
-        if field == "vector":
-            columns, width = int(np.prod(self._input(0).shape)), self._input(1).shape[1]
-            return value != "padding" or columns != width
+        if field == "columns":
+            return int(np.prod(self._input(0).shape)) != self._input(1).shape[1]
         if field == "bias":
             return value in ("none", "subtracted")
         if field == "sum_bits":
@@ -34,30 +48,30 @@ class Vector(Simple):
         assert x is not None
         assert w is not None
         assert bso is not None
-        choice, weights = recipe.vector, w[0].astype(np.float64)
+        weights = w[0].astype(np.float64)
         channels = len(weights)
         rows = bso[0].transpose(1, 0, 2).reshape(7, -1)[:, :channels].astype(np.int64)
         high, low, shift1, scale, offset_scale, offset, shift2 = rows
-        high, low = (low, high) if choice == "bias swapped" else (high, low)
-        bias = high * 65536 + (low if choice == "bias low" else low & 0xFFFF)
+        high, low = (low, high) if recipe.halves == "swapped" else (high, low)
+        bias = high * 65536 + (low if recipe.halves == "signed" else low & 0xFFFF)
         bias = bias * {"none": 0, "subtracted": -1}.get(recipe.bias, 1)
         values = x.reshape(len(x), -1).astype(np.float64) + recipe.input_shift
-        values = values - (self.input_zero if choice == "input zero" else 0)
+        values = values - (self.input_zero if recipe.folded == "input" else 0)
         columns = values.shape[1]
-        if choice == "padding":
+        if recipe.columns == "unpadded":
             weights = weights.reshape(-1)[: channels * columns].reshape(channels, columns)
         products = values @ weights[:, :columns].T
         if recipe.sum_bits == 16:
             products = np.mod(products + 2.0**15, 2.0**16) - 2.0**15
         total = np.clip(products + bias, -(2.0**31 - 1), 2.0**31 - 1)
-        shifted = _shift(total, shift1, choice not in ("shift1", "shifts"))
-        if choice == "middle wraps":
+        shifted = _shift(total, shift1, recipe.shifts not in ("first", "both"))
+        if recipe.middle == "wrap":
             narrow = np.mod(shifted + 2.0**15, 2.0**16) - 2.0**15
         else:
-            narrow = shifted if choice == "middle" else np.clip(shifted, -32767, 32767)
-        product = narrow * scale + (0 if choice == "offset" else offset_scale * offset)
-        rounded = _shift(product, shift2, choice not in ("shift2", "shifts"))
-        whole = rounded + (self.y.z if choice == "output zero" else 0)
+            narrow = shifted if recipe.middle == "none" else np.clip(shifted, -32767, 32767)
+        product = narrow * scale + (0 if recipe.offset == "none" else offset_scale * offset)
+        rounded = _shift(product, shift2, recipe.shifts not in ("second", "both"))
+        whole = rounded + (self.y.z if recipe.folded == "output" else 0)
         result = self.target.bound(whole, recipe).reshape(len(x), *self.y.shape)
         names = ("sum", "after the first shift", "times scale plus offset", "after the second shift")
         steps = (total, shifted, product, rounded)
