@@ -10,6 +10,7 @@ import numpy as np
 from tests.export.zoo import Zoo
 from tflite2x import ActivationFunctionType as Act
 from tflite2x.ir import Model, Tensor
+from tflite2x.schema import flexbuffers
 from tflite2x.schema import tables as o
 from tflite2x.schema.enums import Padding, TensorType
 
@@ -171,6 +172,27 @@ def _moving(z: Floats, x: Tensor) -> None:
     z.one("CONCATENATION", [x, x], 1, 6, 16, 4, options=o.ConcatenationOptions(axis=2))
     z.one("RESHAPE", [x, z.const([8, 24])], 8, 24, options=o.ReshapeOptions(new_shape=[8, 24]))
     z.one("RESIZE_NEAREST_NEIGHBOR", [x, z.const([7, 3])], 1, 7, 3, 4, options=o.ResizeNearestNeighborOptions())
+
+
+def detector(*, regular: bool, dtype: str, seed: int = 0) -> Model:
+    """Build TFLite_Detection_PostProcess of 30 boxes and 4 classes."""
+    z = Floats(seed)
+    number, classes, most = 30, 4, 8
+    scaled: dict[str, Any] = {"scale": 0.04, "zero_point": 120} if dtype == "uint8" else {}
+    boxes = z.graph.add_input("boxes", (1, number, 4), dtype, **scaled)
+    scores = z.graph.add_input("scores", (1, number, classes + 1), dtype, **scaled)
+    anchors = z.const(z.rng.uniform(0.1, 0.5, (number, 4)), np.float32)
+    names = ("detected boxes", "detected classes", "detected scores", "number")
+    outputs = [z.graph.add_tensor(name, (), "float32") for name in names]
+    options = {
+        "max_detections": most, "max_classes_per_detection": 1, "detections_per_class": 3, "num_classes": classes,
+        "use_regular_nms": regular, "nms_score_threshold": 0.2, "nms_iou_threshold": 0.4, "y_scale": 10.0,
+        "x_scale": 10.0, "h_scale": 5.0, "w_scale": 5.0,
+    }  # fmt: skip
+    z.graph.add_operator("TFLite_Detection_PostProcess", [boxes, scores, anchors], outputs,
+                         custom_options=flexbuffers.encode(options))  # fmt: skip
+    z.outputs = outputs
+    return z.finish()
 
 
 def float_zoo(*families: str, seed: int = 0, reference: bool = False) -> Model:

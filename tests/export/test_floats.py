@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 import tflite2x
 from tests.export.build import SANITIZE, check, command, compile_c, compile_rust, need
-from tests.export.float_zoo import FULL, INEXACT, Floats, float_zoo
+from tests.export.float_zoo import FULL, INEXACT, Floats, detector, float_zoo
 from tests.oracle import litert_interpreter
 from tflite2x.errors import UnsupportedError
 from tflite2x.export import LANGUAGES, export, numpy_file
@@ -175,6 +176,22 @@ def sensitive(seed: int = 0) -> Model:
     quantized = z.op("QUANTIZE", [y], [z.out((1, 6, 8, 32), "int16", 0.0005)], o.QuantizeOptions())[0]
     z.one("DEQUANTIZE", [quantized], 1, 6, 8, 32, options=o.DequantizeOptions())
     return z.finish()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_detections(tmp_path: Path, lang: str) -> None:
+    """Both ways to suppress boxes, of floats and of bytes."""
+    for regular, dtype in (
+        ((False, "float32"), (True, "uint8"))
+        if lang == "rust"
+        else itertools.product((False, True), ("float32", "uint8"))
+    ):
+        model, folder = detector(regular=regular, dtype=dtype), tmp_path / f"{regular} {dtype}"
+        check(model, lang, folder, 20)
+        _, outputs = make(model, lower(model), Source("x", "y"), 20, 1, "single")
+        assert [a.shape for a in outputs] == [(20, 1, 8, 4), (20, 1, 8), (20, 1, 8), (20, 1)]
+        assert len(np.unique(outputs[1])) > 2
+        assert outputs[3].max() > 5
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tflite2x.export import c_float_helpers
+from tflite2x.export import c_detection_kernels, c_float_helpers
 
 HELPERS: dict[str, str] = {
     "clamp": """
@@ -79,6 +79,7 @@ static int32_t one_over_one_plus_x(int32_t a)
 }
 """,
     **c_float_helpers.HELPERS,
+    **c_detection_kernels.HELPERS,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {

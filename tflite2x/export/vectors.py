@@ -14,6 +14,7 @@ from tflite2x.interpreter import Interpreter
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.program import Const, Value
 from tflite2x.program.steps import ArgMax, QuantizeFloat
+from tflite2x.program.steps_detection import DetectionChoice
 from tflite2x.program.steps_float import Float, FloatUnary
 from tflite2x.program.steps_hybrid import QuantizeRows
 from tflite2x.program.steps_plain import Cast, Plain
@@ -86,6 +87,7 @@ def _run(model: Model, inputs: list[Array], rounding: Rounding) -> list[Array]:
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+_ROUNDING = (QuantizeFloat, QuantizeRows, ArgMax, Plain, Cast, DetectionChoice)
 _ROUNDED = ("floor", "ceil", "round", "sign")
 
 
@@ -94,9 +96,7 @@ def is_sensitive(program: Program) -> bool:
     doubtful: set[Value | Const] = set()
     for step in program.steps:
         reads = any(v in doubtful for v in step.inputs)
-        rounds = isinstance(step, QuantizeFloat | QuantizeRows | ArgMax | Plain | Cast) or (
-            isinstance(step, FloatUnary) and step.operation in _ROUNDED
-        )
+        rounds = isinstance(step, _ROUNDING) or (isinstance(step, FloatUnary) and step.operation in _ROUNDED)
         if reads and rounds:
             return True
         if reads or (isinstance(step, Float) and (step.reordered or step.inexact)):

@@ -31,7 +31,7 @@ _TYPED: dict[tuple[str, str], Lowerer] = {}
 _EXPORTED: dict[tuple[str, str], Lowerer] = {}
 _MODULES = (
     "weighted", "elementwise", "sixteen_bits", "reducing", "matrices", "moving", "state", "recurrent", "floats",
-    "typed_floats", "typed_float_functions", "plain",
+    "typed_floats", "typed_float_functions", "plain", "detection",
 )  # fmt: skip
 
 
@@ -208,8 +208,8 @@ class Lowering:
         """Prepare the interpreter's kernel of an operator, which also checks the operator."""
         return find_kernel(op).prepare(context or self.context(op))
 
-    def operand(self, tensor: Tensor) -> Value | Const:
-        """Return what stands for a tensor in the program."""
+    def operand(self, tensor: Tensor, shape: tuple[int, ...] | None = None) -> Value | Const:
+        """Return what stands for a tensor in the program; ``shape`` is its shape at run time, if not as in the file."""
         if tensor not in self._operands:
             producer, spec = tensor.producer, tensor_spec(tensor)
             known = self.known(tensor)
@@ -223,7 +223,8 @@ class Lowering:
                 else:
                     port = "" if len(producer.outputs) == 1 else f"_{producer.outputs.index(tensor)}"
                     wish = f"{producer.name}_{producer.index}{port}"
-                self._operands[tensor] = Value(self.names(wish), tuple(tensor.shape), spec.dtype.name, spec)
+                present = tuple(tensor.shape) if shape is None else shape
+                self._operands[tensor] = Value(self.names(wish), present, spec.dtype.name, spec)
         return self._operands[tensor]
 
     def _variable_tensor(self, tensor: Tensor) -> Value:
@@ -300,11 +301,11 @@ class Work:
             raise self.ctx.unsupported(f"input {index} is missing")
         return self.lowering.operand(tensor)
 
-    def output(self, index: int = 0) -> Value:
-        """Return an output."""
+    def output(self, index: int = 0, shape: tuple[int, ...] | None = None) -> Value:
+        """Return an output; ``shape`` is for operators whose files say none, or a wrong one."""
         tensor = self.op.outputs[index]
         assert tensor is not None, "Lowering.lower checks that no output is left out"
-        value = self.lowering.operand(tensor)
+        value = self.lowering.operand(tensor, shape)
         assert isinstance(value, Value)
         return value
 

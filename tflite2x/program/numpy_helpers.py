@@ -88,6 +88,22 @@ def erfc_of(x):
                     0.5641895835477563 * np.exp(-far * far) / below)
     return np.where(x < 0, 2.0 - tail, tail).astype(np.float32)
 ''',
+    "suppress": '''
+def suppress(boxes, scores, least, overlap, most):
+    """Return at most so many boxes by falling score that do not overlap a better one (non-maximum suppression)."""
+    rest = np.flatnonzero(scores >= np.float32(least))
+    rest = rest[np.argsort(-scores[rest], kind="stable")]
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept = []
+    while rest.size and len(kept) < most:
+        best, rest = rest[0], rest[1:]
+        kept.append(best)
+        size = np.minimum(boxes[best, 2:], boxes[rest, 2:]) - np.maximum(boxes[best, :2], boxes[rest, :2])
+        common = np.maximum(size[:, 0], 0) * np.maximum(size[:, 1], 0)
+        shares = common / (area[best] + area[rest] - common)
+        rest = rest[~((shares > np.float32(overlap)) & (area[best] > 0) & (area[rest] > 0))]
+    return kept
+''',
 }
 
 #: Helper -> helpers that it calls.

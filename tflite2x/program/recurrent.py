@@ -26,6 +26,8 @@ def svdf(work: Work) -> list[Step]:
     window = work.input(4)
     if not isinstance(window, Value) or window not in work.lowering.states:
         raise ctx.unsupported("the state is no variable tensor")
+    if window.size != batch * filters * memory or filters % units or work.output().size != batch * units:
+        raise ctx.unsupported(f"a state of shape {window.shape} for {filters} filters over {memory} steps")
     low, high = fits(window.dtype)
     old = Value(work.lowering.names(f"{work.label}_old"), window.shape, window.dtype)
     update = SvdfUpdate(
