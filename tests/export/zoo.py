@@ -202,6 +202,13 @@ def _reducing(z: Zoo, x: Tensor, u: Tensor, h: Tensor) -> None:
         [z.out((1, 9, 5, 4), zero=3)],
         o.ResizeBilinearOptions(half_pixel_centers=True),
     )
+    z.op("RESIZE_BILINEAR", [u, z.const([12, 32])], [z.out((1, 12, 32, 4), "uint8", 0.1, 100)],
+         o.ResizeBilinearOptions(half_pixel_centers=True))  # fmt: skip
+    z.op("RESIZE_BILINEAR", [u, z.const([11, 29])], [z.out((1, 11, 29, 4), "uint8", 0.1, 100)],
+         o.ResizeBilinearOptions(align_corners=True))  # fmt: skip
+    point = z.op("RESHAPE", [u, z.const([1, 1, 1, 192])], [z.out((1, 1, 1, 192), "uint8", 0.1, 100)])[0]
+    z.op("RESIZE_BILINEAR", [point, z.const([3, 7])], [z.out((1, 3, 7, 192), "uint8", 0.1, 100)],
+         o.ResizeBilinearOptions())  # fmt: skip
     z.op("RESIZE_BILINEAR", [h, z.const([4, 15])], [z.out((1, 4, 15, 4), "int16", 0.002)],
          o.ResizeBilinearOptions(align_corners=True))  # fmt: skip
 

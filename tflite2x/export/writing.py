@@ -11,7 +11,7 @@ import numpy as np
 from tflite2x import __version__
 from tflite2x.program import Const, Program, Value
 from tflite2x.program.numpy_code import one_line
-from tflite2x.program.steps import Step
+from tflite2x.program.steps import Step, Weighted
 from tflite2x.program.steps_float import Float
 
 #: Element types that C, Rust and NumPy code can hold.
@@ -36,12 +36,19 @@ class Source:
 
 def subject(program: Program) -> str:
     """Return what the generated code is, in a line."""
+    floats = sorted({_operator(s) for s in program.steps if isinstance(s, Float)})
     kinds = {
         "integer": "an integer reference implementation of a neural network.",
         "interface": "an integer reference implementation of a neural network with a float32 interface.",
         "float": "a float32 reference implementation of a neural network.",
     }
+    if floats and any(isinstance(s, Weighted) for s in program.steps):
+        return f"{program.name}: a reference implementation of a neural network, integer but for {', '.join(floats)}."
     return f"{program.name}: {kinds[program.arithmetic]}"
+
+
+def _operator(step: Step) -> str:
+    return step.origin.split(" (")[0]
 
 
 def about(program: Program, source: Source, what: str) -> list[str]:
@@ -61,7 +68,7 @@ def about(program: Program, source: Source, what: str) -> list[str]:
 
 def _float_promise(program: Program) -> list[str]:
     """Return what holds for the float32 operators of a program."""
-    inexact = sorted({s.origin.split(" (")[0] for s in program.steps if isinstance(s, Float) and s.inexact})
+    inexact = sorted({_operator(s) for s in program.steps if isinstance(s, Float) and s.inexact})
     lines = [
         "float32 operators round every product and every sum, and add in the order of LiteRT's reference kernels:",
     ]

@@ -33,7 +33,7 @@ def detection(work: Work) -> list[Step]:
     shapes = ((1, size, 4), (1, size), (1, size), (1,))
     if anchors.shape != (number, 4):
         raise work.ctx.unsupported(f"anchors of shape {anchors.shape} for {number} boxes")
-    e, s, a = (_affine(work.ctx.input(i)) for i in range(3))
+    e, score, a = (_affine(work.ctx.input(i)) for i in range(3))
     names = work.lowering.names
     boxes = Value(names(f"{work.label}_boxes"), (number, 4), "float32")
     choice = Value(names(f"{work.label}_choice"), (1 + 3 * size + number,), "float32")
@@ -46,12 +46,12 @@ def detection(work: Work) -> list[Step]:
         DetectionChoice(
             inputs=(boxes, scores), output=choice, origin=work.origin, number=number, columns=columns,
             first=columns - classes, classes=classes, regular=int(regular),
-            per_class=min(int(found.get("detections_per_class", 100)), size), size=size, zero=s[0], scale=s[1],
+            per_class=min(int(found.get("detections_per_class", 100)), size), size=size, zero=score[0], scale=score[1],
             least=float(np.float32(found.get("nms_score_threshold", 0))),
             overlap=float(np.float32(found.get("nms_iou_threshold", 0))),
         ),
         *(
-            DetectionPart(inputs=(boxes, choice), output=work.output(i, shapes[i]), origin=work.origin, part=i, size=size)
-            for i in range(4)
+            DetectionPart(inputs=(boxes, choice), output=work.output(i, s), origin=work.origin, part=i, size=size)
+            for i, s in enumerate(shapes)
         ),
     ]  # fmt: skip

@@ -8,13 +8,13 @@ import math
 import numpy as np
 
 from tflite2x.interpreter.fixedpoint import activation_range
-from tflite2x.interpreter.kernels.resizing import integer_positions
+from tflite2x.interpreter.kernels.resizing import float_positions, integer_positions
 from tflite2x.interpreter.kernels.softmax import difference_scaling, rescaled_differences
 from tflite2x.interpreter.windows import window_axes
 from tflite2x.program.elementwise import merge, multiplier, quantized_type
 from tflite2x.program.lowering import Work, lowers
 from tflite2x.program.steps import ArgMax, AveragePool, Extreme, MaxPool, Mean, Pool, ResizeBilinear, Softmax, Step
-from tflite2x.program.values import fits
+from tflite2x.program.values import Array, fits
 
 
 @lowers("MAX_POOL_2D", "AVERAGE_POOL_2D")
@@ -125,16 +125,43 @@ def arg_max(work: Work) -> list[Step]:
 
 @lowers("RESIZE_BILINEAR")
 def resize_bilinear(work: Work) -> list[Step]:
-    """RESIZE_BILINEAR of int8 and int16."""
-    quantized_type(work, "INT8", "INT16")
+    """RESIZE_BILINEAR of int8 and int16, and of uint8 where LiteRT's float32 arithmetic has nothing to round."""
+    name = quantized_type(work)
     x, out, o = work.ctx.input(0).shape, work.output().shape, work.ctx.options
     if tuple(int(v) for v in work.constant(1, "the size").reshape(-1)) != out[1:3]:
         raise work.ctx.unsupported("the output's shape in the model is not the size asked for")
     align, half = bool(o.align_corners), bool(o.half_pixel_centers)
+    places: list[Array] | None = [
+        np.stack(integer_positions(n, m, align, half)) for n, m in zip(x[1:3], out[1:3], strict=True)
+    ]
+    if name == "UINT8":
+        places = exact_positions([float_positions(n, m, align, half) for n, m in zip(x[1:3], out[1:3], strict=True)])
+    if places is None:
+        raise work.ctx.unsupported("RESIZE_BILINEAR of uint8 with weights that float32 rounds is no integer arithmetic")
     return [
         ResizeBilinear(
             **work.common(0), batch=x[0], in_h=x[1], in_w=x[2], channels=x[3], out_h=out[1], out_w=out[2],
-            rows=work.const("rows", integer_positions(x[1], out[1], align, half), dtype=np.int32),
-            columns=work.const("columns", integer_positions(x[2], out[2], align, half), dtype=np.int32),
+            rows=work.const("rows", places[0], dtype=np.int32),
+            columns=work.const("columns", places[1], dtype=np.int32),
         )
     ]  # fmt: skip
+
+
+#: Two weights of so many bits and a byte fit into a float32, so that nothing is rounded.
+_EXACT_BITS = 7
+
+
+def exact_positions(axes: list[tuple[Array, Array, Array]]) -> list[Array] | None:
+    """Return float positions in 1024ths, or None where float32 would round products of weights and bytes.
+
+    Where every pixel is alone (nothing to interpolate on either axis), the weights do not matter.
+    """
+    if all(np.array_equal(lower, upper) for lower, upper, _ in axes):
+        axes = [(lower, upper, np.zeros_like(distance)) for lower, upper, distance in axes]
+    steps = [distance * np.float32(1 << _EXACT_BITS) for _, _, distance in axes]
+    if any(np.any(v != np.rint(v)) or np.any(np.abs(v) > 1 << _EXACT_BITS) for v in steps):
+        return None
+    return [
+        np.stack([lower, upper, v.astype(np.int64) << (10 - _EXACT_BITS)])
+        for (lower, upper, _), v in zip(axes, steps, strict=True)
+    ]

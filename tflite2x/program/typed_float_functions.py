@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
 import numpy as np
 
+from tflite2x.errors import UnsupportedError
 from tflite2x.interpreter.elementwise import option
 from tflite2x.interpreter.kernels.activations import RELU_BOUNDS
 from tflite2x.interpreter.kernels.resizing import float_positions
 from tflite2x.program.elementwise import merge
 from tflite2x.program.lowering import Work, lowers
+from tflite2x.program.reducing import resize_bilinear as resize_integers
 from tflite2x.program.steps import ArgMax, Step
 from tflite2x.program.steps_float import (
     FloatLogSoftmax,
@@ -121,7 +124,10 @@ def arg_max(work: Work) -> list[Step]:
 
 @lowers("RESIZE_BILINEAR", exported=("FLOAT32", "UINT8"))
 def resize_bilinear(work: Work) -> list[Step]:
-    """RESIZE_BILINEAR of float32 and uint8: LiteRT computes both in float32."""
+    """RESIZE_BILINEAR of float32 and uint8: LiteRT computes both in float32, but integers may do for uint8."""
+    if work.input(0).dtype == "uint8":
+        with contextlib.suppress(UnsupportedError):
+            return resize_integers(work)
     x, out, o = work.input(0).shape, work.output().shape, work.ctx.options
     height, width = (int(v) for v in work.constant(1, "the size").reshape(-1))
     same_shape(work, (x[0], height, width, x[3]))
