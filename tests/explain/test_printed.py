@@ -16,6 +16,7 @@ import pytest
 
 import tflite2x
 from tests.export.compare import random_array
+from tests.interpreter.test_lstm import Cell, integer_model
 from tflite2x.explain.arithmetic import numpy_function
 from tflite2x.explain.plain_numpy import Printer
 from tflite2x.interpreter import Interpreter
@@ -174,3 +175,49 @@ def test_plain_operators(name: str, arrays: list[Any], dtype: str) -> None:
     with np.errstate(all="ignore"):
         result = namespace[f"{name.lower()}_0_numpy"](*arrays)
     compare(result, Interpreter(op.subgraph.model).run(arrays)[0], code)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_integer_lstms(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_cell = int(rng.integers(1, 8))
+    projection = bool(rng.integers(2))
+    cell = Cell(
+        n_input=int(rng.integers(1, 6)), n_cell=n_cell,
+        n_output=int(rng.integers(1, n_cell + 1)) if projection else n_cell,
+        batch=int(rng.integers(1, 4)), steps=int(rng.integers(1, 5)), cifg=bool(rng.integers(2)), peephole=False,
+        norm=False, projection=projection, projection_bias=bool(rng.integers(2)),
+    )  # fmt: skip
+    clips = (float(rng.choice([0, 0.5])), float(rng.choice([0, 0.4])))
+    model = integer_model(rng, cell, bool(rng.integers(2)), bool(rng.integers(2)), int(rng.integers(-15, -8)), clips)
+    (op,) = model.main.operators
+    namespace: dict[str, Any] = {}
+    code = numpy_function(op)
+    assert "tflite2x" not in code
+    exec(code, namespace)
+    engine = Interpreter(model)
+    h_tensor, c_tensor = op.inputs[18], op.inputs[19]
+    assert h_tensor is not None
+    assert c_tensor is not None
+    h = np.full(h_tensor.shape, h_tensor.quantization.zero_point[0], np.int8)
+    c = np.zeros(c_tensor.shape, np.int16)
+    for _ in range(3):  # the state goes on
+        x = rng.integers(-128, 128, model.main.inputs[0].shape, dtype=np.int8)
+        y, h, c = namespace[f"{op.name.lower()}_0_numpy"](x, h, c)
+        compare(y, engine.run([x])[0], code)
+
+
+def test_an_lstm_of_the_corpus(corpus: Path) -> None:
+    model = tflite2x.load(
+        corpus / "tensorflow+tflite-micro/tensorflow/lite/micro/examples/mnist_lstm/trained_lstm_int8.tflite"
+    )
+    (op,) = (o for o in model.main.operators if o.name == "UNIDIRECTIONAL_SEQUENCE_LSTM")
+    namespace: dict[str, Any] = {}
+    exec(numpy_function(op), namespace)
+    x = np.random.default_rng(0).integers(-128, 128, model.main.inputs[0].shape, dtype=np.int8)
+    trace = Interpreter(model).trace([x])
+    assert op.inputs[18] is not None
+    h = np.full(op.inputs[18].shape, op.inputs[18].quantization.zero_point[0], np.int8)
+    y, _, _ = namespace[f"{op.name.lower()}_{op.index}_numpy"](trace[op.inputs[0]], h, np.zeros((1, 20), np.int16))
+    compare(y, trace[op.outputs[0]], "mnist_lstm")
+    assert "--numpy" in (tflite2x.explain(op).reason or "")

@@ -16,6 +16,7 @@ from tflite2x.explain.plain import plain, plain_table
 from tflite2x.explain.plain_numpy import Printer
 from tflite2x.interpreter.specs import tensor_spec
 from tflite2x.program.formulas import Channel, Facts, facts
+from tflite2x.program.lowering import Work
 from tflite2x.program.numpy_code import one_line, operator_code
 from tflite2x.program.values import identifier
 from tflite2x.schema.table import Table
@@ -23,6 +24,9 @@ from tflite2x.schema.table import Table
 if TYPE_CHECKING:
     from tflite2x.interpreter.kernel import Rounding
     from tflite2x.ir import Model, Operator, Tensor
+
+#: Operators that print as NumPy as a whole, not step by step.
+_CELLS = ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 
 __all__ = [
     "Channel",
@@ -144,6 +148,7 @@ def numpy_function(op: Operator, rounding: Rounding = "single") -> str:
     """Return an operator as NumPy source code that can be pasted and run: it imports NumPy only.
 
     The function takes the operator's run-time inputs, in order, and returns its outputs; constants stand before it.
+    That of an LSTM takes its two states behind the input, and returns the new ones behind the output.
 
     Raises:
         UnsupportedError: The operator has no such form.
@@ -151,9 +156,6 @@ def numpy_function(op: Operator, rounding: Rounding = "single") -> str:
     printer = Printer(op.subgraph, rounding)
     if op.outputs and all(t is not None and printer.lowering.known(t) is not None for t in op.outputs):
         raise UnsupportedError("the operator's result is constant", where=op.where)
-    steps = printer.steps(op)
-    if not steps:
-        raise UnsupportedError("the operator computes nothing", where=op.where)
     model = op.subgraph.model
     source = model.path.name if model.path is not None else "a model in memory"
     contract = "LiteRT's reference kernel" if rounding == "single" else "TFLite Micro"
@@ -164,7 +166,15 @@ def numpy_function(op: Operator, rounding: Rounding = "single") -> str:
         if t is not None and (t.producer is not None or t.is_input or role == "out:")
     ]
     doc = [f"{op.name}, operator {op.index} of {one_line(source)}, as {contract} computes it.", "", *tensors]
-    return operator_code(identifier(f"{op.name}_{op.index}_numpy"), steps, "\n".join(doc))
+    name, text = identifier(f"{op.name}_{op.index}_numpy"), "\n".join(doc)
+    if op.name in _CELLS:
+        from tflite2x.explain.printed_lstm import lstm_code
+
+        return lstm_code(Work(printer.lowering, op, printer.lowering.context(op)), name, text)
+    steps = printer.steps(op)
+    if not steps:
+        raise UnsupportedError("the operator computes nothing", where=op.where)
+    return operator_code(name, steps, text)
 
 
 def _line(tensor: Tensor) -> str:
@@ -189,6 +199,8 @@ def _explain(op: Operator, printer: Printer, rounding: Rounding) -> Explanation:
             reason = None if steps else "it computes nothing"
     except Tflite2xError as error:
         reason = error.what
+        if op.name in _CELLS and op.inputs[0] is not None and op.inputs[0].dtype.name == "INT8":
+            reason = "many steps around a state: --numpy prints them as a function"
     return Explanation(
         subgraph=op.subgraph.index,
         index=op.index,
