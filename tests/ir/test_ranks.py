@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,4 +46,4 @@ def test_full_gaps_are_widened() -> None:
     for i in range(300):
         ranks.insert(items, 0, Item())
         assert ranks.index(items, last) == 302 + i
-    assert all(a._rank < b._rank for a, b in zip(items, items[1:], strict=False))
+    assert all(a._rank < b._rank for a, b in itertools.pairwise(items))

@@ -42,13 +42,15 @@ class ExactGemm:
     """
 
     def __init__(self, weights: Array, magnitude: int) -> None:
-        sums = np.abs(weights.astype(np.float64))
-        self.bound: NDArray[np.float64] = sums.sum(axis=-2) * magnitude
+        # Narrow numbers: what large arrays of wide ones cost is the memory.
+        narrow = weights.size and weights.min() > -(1 << 15) and weights.max() < 1 << 15
+        sums = np.abs(weights.astype(np.int16 if narrow else np.int64))
+        self.bound: NDArray[np.float64] = sums.sum(axis=-2, dtype=np.int64).astype(np.float64) * magnitude
         largest = float(self.bound.max(initial=0))
         self.dtype = exact_dtype(largest)
         cuts = [0, weights.shape[-2]]
         if self.dtype == np.float64:
-            cuts = _float32_cuts(sums * magnitude)
+            cuts = _float32_cuts(sums * float(magnitude))
             if cuts:
                 self.dtype = np.dtype(np.float32)
             else:

@@ -90,7 +90,7 @@ def _random(
     if dtype.kind == "c":
         return np.asarray(rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
     turns = np.resize(_AMPLITUDES, shape[0]).reshape(-1, *(1,) * (len(shape) - 1))
-    share = rng.random(shape)
+    share: Array = rng.random(shape, np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64)
     if dtype.kind not in "iu":
         return np.asarray(rest + turns * (low + share * (high - low) - rest))
     bottom = np.trunc(rest - turns * (float(rest) - float(low)))

@@ -178,7 +178,7 @@ class Accumulator:
     """
 
     def __init__(self, weights: Int8) -> None:
-        bound = 128 * int(np.abs(weights.astype(np.int16)).sum(axis=1, dtype=np.int64).max(initial=0))
+        bound = 128 * int(_magnitudes(weights).max(initial=0))
         dtype: Any = np.float32 if bound <= 1 << 24 else np.float64
         self._columns: NDArray[Any] = np.ascontiguousarray(weights.T, dtype)
 
@@ -193,8 +193,14 @@ class Accumulator:
         return sums
 
 
+def _magnitudes(weights: Int8) -> Int64:
+    """Return the sum of magnitudes of each row; that of -128 is 128 without its sign bit."""
+    sums: Int64 = np.abs(weights).view(np.uint8).sum(axis=1, dtype=np.int64)
+    return sums
+
+
 def accumulator_range(weights: Int8) -> tuple[Int64, Int64]:
     """Return the smallest and largest ``sum(weights * x)`` of each row over all int8 inputs."""
-    positive = np.maximum(weights, 0).sum(axis=1, dtype=np.int64)
-    negative = weights.sum(axis=1, dtype=np.int64) - positive
+    total, size = weights.sum(axis=1, dtype=np.int64), _magnitudes(weights)
+    positive, negative = (total + size) // 2, (total - size) // 2
     return 127 * negative - 128 * positive, 127 * positive - 128 * negative
