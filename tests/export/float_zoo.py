@@ -162,6 +162,9 @@ def _plain(z: Floats, x: Tensor, y: Tensor) -> None:
         0
     ]
     z.one("GATHER", [y, inside], 1, 6, 8, 1, 6, 8, options=o.GatherOptions(axis=3))
+    pairs = z.op("RESHAPE", [inside, z.const([24, 2])], [of("int32", 24, 2)], o.ReshapeOptions(new_shape=[24, 2]))[0]
+    square = z.op("RESHAPE", [y, z.const([4, 6, 8])], [of("float32", 4, 6, 8)], o.ReshapeOptions())[0]
+    z.one("GATHER_ND", [square, pairs], 24, 8, options=o.GatherNdOptions())
     rows = z.op("RESHAPE", [inside, z.const([48])], [of("int32", 48)], o.ReshapeOptions(new_shape=[48]))[0]
     z.one("EMBEDDING_LOOKUP", [rows, z.values((4, 3))], 48, 3)
 

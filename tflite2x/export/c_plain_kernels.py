@@ -60,6 +60,21 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cast_wrap": (_CAST.replace("$EACH", "y[i] = ($Y)x[i];"), ()),
     "cast_truth": (_CAST.replace("$EACH", "y[i] = ($Y)(x[i] != 0);"), ()),
     "cast_saturate": (_CAST.replace("$EACH", _SATURATE), ()),
+    "gather_nd": ("""
+static void $F(const $X *x, const $X2 *index, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->places; i++) {
+        int32_t place = 0;
+        for (int32_t d = 0; d < p->depth; d++) {
+            const $X2 at = *index++, inside = at < p->lengths[d] ? at : ($X2)(p->lengths[d] - 1);
+            place = place * p->lengths[d] + (int32_t)(inside < 0 ? 0 : inside);
+        }
+        for (int32_t k = 0; k < p->inner; k++) {
+            *y++ = x[place * p->inner + k];
+        }
+    }
+}
+""", ()),
     "gather": ("""
 static void $F(const $X *x, const $X2 *index, $Y *y, const $F_params *p)
 {

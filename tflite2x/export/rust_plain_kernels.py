@@ -50,6 +50,18 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cast_wrap": (_CAST.replace("$EACH", "*x as $Y"), ()),
     "cast_truth": (_CAST.replace("$EACH", "(*x != 0 as $X) as $Y"), ()),
     "cast_saturate": (_CAST.replace("$EACH", "if x.is_nan() { $Y::MAX } else { *x as $Y }"), ()),
+    "gather_nd": ("""
+pub fn $F(x: &[$X], index: &[$X2], y: &mut [$Y], p: &$P) {
+    let inner = p.inner as usize;
+    for (position, row) in index.chunks_exact(p.depth as usize).zip(y.chunks_exact_mut(inner)) {
+        let mut place = 0;
+        for (at, length) in position.iter().zip(p.lengths) {
+            place = place * *length as usize + (*at).clamp(0, *length as $X2 - 1) as usize;
+        }
+        row.copy_from_slice(&x[place * inner..(place + 1) * inner]);
+    }
+}
+""", ()),
     "gather": ("""
 pub fn $F(x: &[$X], index: &[$X2], y: &mut [$Y], p: &$P) {
     let (length, inner) = (p.length as usize, p.inner as usize);

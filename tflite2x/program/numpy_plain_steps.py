@@ -59,3 +59,14 @@ def _gather(step: s.Gather) -> Lines:
             f".reshape({shape_text(step.output)})",
         ]
     )
+
+
+@prints(s.GatherNd)
+def _gather_nd(step: s.GatherNd) -> Lines:
+    x, index = step.inputs[0], step.inputs[1].name
+    return Lines(
+        [
+            f"at = np.clip({index}.reshape(-1, {step.depth}), 0, {step.lengths.name} - 1)",
+            f"{step.output.name} = {x.name}[tuple(at.T)].reshape({shape_text(step.output)})",
+        ]
+    )

@@ -11,7 +11,7 @@ from tflite2x.interpreter.elementwise import option
 from tflite2x.program.elementwise import loops, merge
 from tflite2x.program.lowering import Work, lowers
 from tflite2x.program.steps import Step
-from tflite2x.program.steps_plain import Cast, Gather, Plain, Select
+from tflite2x.program.steps_plain import Cast, Gather, GatherNd, Plain, Select
 from tflite2x.program.values import fits
 
 _WIDE = ("INT32", "INT64")
@@ -102,4 +102,20 @@ def gather(work: Work) -> list[Step]:
         raise work.ctx.unsupported(f"the output's shape in the model, {out.shape}, is not the one at run time")
     return [
         Gather(**work.common(table, index), outer=outer, length=shape[axis], places=places, inner=inner)
+    ]  # fmt: skip
+
+
+@lowers("GATHER_ND", exported=_ALL)
+def gather_nd(work: Work) -> list[Step]:
+    """GATHER_ND: every row of positions names an element, or the beginning of a slice."""
+    x, index, out = work.input(0), work.input(1), work.output()
+    depth = index.shape[-1]
+    lengths, inner = x.shape[:depth], math.prod(x.shape[depth:])
+    if depth < 1 or (*index.shape[:-1], *x.shape[depth:]) != out.shape:
+        raise work.ctx.unsupported(f"the output's shape in the model, {out.shape}, is not the one at run time")
+    return [
+        GatherNd(
+            **work.common(0, 1), places=index.size // depth, depth=depth, inner=inner,
+            lengths=work.const("lengths", lengths, dtype=np.int32),
+        )
     ]  # fmt: skip

@@ -88,3 +88,21 @@ class Gather(Step):
     length: int
     places: int
     inner: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class GatherNd(Step):
+    """``y[i, n] = x[index[i, 0], index[i, 1], ..., n]``; positions outside as in ``Gather``.
+
+    Attributes:
+        places: Number of positions.
+        depth: Numbers per position.
+        inner: Elements behind the dimensions that are named.
+        lengths: Lengths of these dimensions, int32 [depth].
+    """
+
+    kind: ClassVar[str] = "gather_nd"
+    places: int
+    depth: int
+    inner: int
+    lengths: Const
