@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import assume
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
@@ -61,9 +62,11 @@ def test_batch_matmul(types, rng, shapes, constant):
 
 
 @cases
-@drawn(rngs, operands(1), st.booleans(), st.booleans())
+@drawn(rngs, operands(), st.booleans(), st.booleans())
 def test_hybrid(rng, shapes, asymmetric, per_channel):
     left, right, adj_x, adj_y = shapes
+    # There LiteRT takes sums of weights that it did not compute.
+    assume(not asymmetric or (sum(n > 1 for n in right[:-2]) < 2 and not (len(right) == 5 and right[0] > 1)))
     w = rng.integers(-127, 127, right).astype(np.int8)
     wq = {"scale": float(rng.uniform(0.001, 0.1))}
     columns_axis = len(right) - (2 if adj_y else 1)

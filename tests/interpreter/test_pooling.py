@@ -56,3 +56,18 @@ def test_refuses_what_litert_refuses() -> None:
     model = one_operator("MAX_POOL_2D", Pool2DOptions(), [x], [("int8", (1, 2, 2, 1), {"scale": 1.0})])
     with pytest.raises(UnsupportedError, match="at least 1"):
         tflite2x.Interpreter(model).run([x.array])
+
+
+@pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_without_windows_there_is_no_output(op: str, dtype: str) -> None:
+    options = Pool2DOptions(padding=Padding.VALID, stride_h=1, stride_w=4, filter_height=2, filter_width=5)
+    (got,) = check(op, options, [Value(np.zeros((1, 3, 4, 2), dtype))], [(dtype, (1, 1, 1, 2))])
+    assert got.size == 0
+
+
+def test_a_fused_activation_needs_a_scale() -> None:
+    options = Pool2DOptions(stride_h=1, stride_w=1, filter_height=1, filter_width=1, fused_activation_function=1)
+    model = one_operator("MAX_POOL_2D", options, [Value(np.zeros((1, 2, 2, 1), np.int8))], [("int8", (1, 2, 2, 1))])
+    with pytest.raises(UnsupportedError, match="no scale"):
+        tflite2x.Interpreter(model).run([np.zeros((1, 2, 2, 1), np.int8)])

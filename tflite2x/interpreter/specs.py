@@ -10,12 +10,40 @@ from numpy.typing import NDArray
 
 from tflite2x.interpreter.kernel import Array, TensorSpec
 from tflite2x.ir.dtypes import numpy_dtype
+from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.ir import Tensor
 
 _NO_SCALE: NDArray[np.float32] = np.zeros(0, np.float32)
 _NO_ZERO_POINT: NDArray[np.int64] = np.zeros(0, np.int64)
+
+#: Operators whose output has a type of its own, and options that name it.
+_OWN_TYPES = {
+    TensorType.INT32: "RANK",
+    TensorType.INT64: "WHERE",
+    TensorType.FLOAT32: "DEQUANTIZE",
+    TensorType.BOOL: "EQUAL NOT_EQUAL LESS LESS_EQUAL GREATER GREATER_EQUAL LOGICAL_AND LOGICAL_OR",
+}
+_OWN_TYPE = {name: dtype for dtype, names in _OWN_TYPES.items() for name in names.split()}
+_TYPE_OPTIONS = {"SHAPE": "out_type", "ARG_MAX": "output_type", "ARG_MIN": "output_type"}
+
+
+def run_time_type(tensor: Tensor) -> TensorType:
+    """Return the type of a tensor's values: that of the file, but for operators that set the type themselves.
+
+    LiteRT does that when it prepares them: RANK gives int32 whatever the file says of its output, for example.
+    """
+    producer = tensor.producer
+    if producer is None or producer.custom_code is not None:
+        return tensor.dtype
+    named = getattr(producer.options, _TYPE_OPTIONS.get(producer.name, ""), None)
+    if named in (TensorType.INT32, TensorType.INT64):
+        return TensorType(named)
+    own = _OWN_TYPE.get(producer.name, tensor.dtype)
+    if producer.name == "DEQUANTIZE" and tensor.dtype in (TensorType.FLOAT16, TensorType.BFLOAT16):
+        return tensor.dtype
+    return own
 
 
 def constant_value(tensor: Tensor) -> Array | None:
@@ -45,8 +73,8 @@ def tensor_spec(tensor: Tensor, const: Array | None = None) -> TensorSpec:
             zero_point = np.full(scale.shape, quantization.zero_point[0] if quantization.zero_point.size else 0)
     return TensorSpec(
         name=tensor.name or f"tensor {tensor.index}",
-        type=tensor.dtype,
-        dtype=numpy_dtype(tensor.dtype),
+        type=run_time_type(tensor),
+        dtype=numpy_dtype(run_time_type(tensor)),
         shape=tensor.shape,
         scale=scale,
         zero_point=zero_point,

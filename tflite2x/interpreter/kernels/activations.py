@@ -97,6 +97,7 @@ def prelu(ctx: KernelContext) -> Run:
     name = check_types(ctx, ("float32", *QUANTIZED))
     slope = "int8" if name == "int16" else name
     if type_name(alpha) != slope:
+        # LiteRT accepts int16, and reads its bytes as if they were int8.
         raise ctx.unsupported(f"PRELU of {name} with alpha of {type_name(alpha)}", f"Alpha must be {slope}.")
     if name == "float32":
         return two(ctx, quiet(_slope))

@@ -94,18 +94,34 @@ def _hybrid(ctx: KernelContext, right_spec: TensorSpec) -> Multiply:
     def multiply(left: Array, right: Array) -> Array:
         depth = left.shape[-1]
         rows = left.reshape(math.prod(left.shape[:-1]), depth)
+        zero_point = np.zeros(len(rows), np.int64)
         if asymmetric:
             quantized, scale, zero_point = quantize_asymmetric(rows)
-            quantized -= zero_point.astype(np.float32)[:, None]
         else:
             quantized, scale = quantize_symmetric(rows)
-        dtype = exact_dtype(255.0 * 128.0 * depth)
-        acc = np.matmul(quantized.reshape(left.shape).astype(dtype, copy=False), right.astype(dtype))
-        out = acc.astype(np.float32)
-        factor = scale.reshape(left.shape[:-1])[..., None]
-        return np.asarray(out * (factor * scales), np.float32)
+        wide = right.astype(exact_dtype(256.0 * 256.0 * depth))
+        acc = np.matmul(quantized.reshape(left.shape).astype(wide.dtype, copy=False), wide)
+        factor, zero = (_at_row(v, left.shape) for v in (scale, zero_point.astype(wide.dtype)))
+        if asymmetric:
+            acc = acc - zero * wide.sum(axis=-2, keepdims=True)
+        return np.asarray(acc.astype(np.float32) * (factor * scales), np.float32)
 
     return multiply
+
+
+def _at_row(values: Array, shape: tuple[int, ...]) -> Array:
+    """Return what LiteRT takes for each row's scale or zero point: [N, *batch, R, 1] of ``values`` [N * batch * R].
+
+    Its reference code moves on by one matrix of R rows along every batch axis alike, so that with several batch axes
+    longer than 1, rows get the scale of others (internal/reference/batch_matmul.h). That is followed. What it does
+    likewise with the sums of weights of several batch axes is not: it reads sums that it did not compute.
+    """
+    of_sample = values.reshape(shape[0], -1)
+    batch, rows = shape[1:-2], shape[-2]
+    if sum(n > 1 for n in batch) > 1:
+        matrix = np.add.reduce(np.indices(batch)) if batch else np.zeros((), int)
+        of_sample = of_sample[:, (matrix[..., None] * rows + np.arange(rows)).reshape(-1)]
+    return of_sample.reshape(*shape[:-1], 1)
 
 
 @kernel(

@@ -42,7 +42,9 @@ from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.shuffled_weights import shuffle_activations, unshuffle_weights
 from tflite2x.interpreter.real_stage import RealStage
+from tflite2x.interpreter.recurrent.eigen import tanh
 from tflite2x.interpreter.registry import kernel
+from tflite2x.schema.enums import ActivationFunctionType
 from tflite2x.schema.tables import FullyConnectedOptions
 
 _INTEGER_WEIGHTS = ("INT8", "INT4", "INT2")
@@ -133,7 +135,7 @@ class _Layer:
                 out.reshape(len(scale), 1, len(self.weights)),
                 0,
             )
-            return out
+            return tanh(out) if self.activation == ActivationFunctionType.TANH else out
 
         return apply
 

@@ -17,7 +17,8 @@ from tflite2x.interpreter.registry import kernel
 def l2_normalization(ctx: KernelContext) -> Run:
     """L2_NORMALIZATION along the last dimension (LiteRT l2norm.cc, reference/l2normalization.h).
 
-    Quantized: the inverse square root by Newton-Raphson in fixed point; output scale 1/128, zero point 0 or 128.
+    Quantized: the inverse square root by Newton-Raphson in fixed point; output scale 1/128, zero point 0 or 128. The
+    input's scale cancels, so that the input may have none.
     """
     name = check_types(ctx, ("float32", "int8", "uint8"))
     if int(option(ctx, "fused_activation_function", 0)):
@@ -25,7 +26,7 @@ def l2_normalization(ctx: KernelContext) -> Run:
     if name == "float32":
         return one(quiet(_float_l2))
     source, out = ctx.input(0), ctx.outputs[0]
-    per_tensor(ctx, source, out)
+    per_tensor(ctx, out)
     info = np.iinfo(out.dtype)
     middle = 0 if name == "int8" else 128
     if out.s != 1 / 128 or out.z != middle:

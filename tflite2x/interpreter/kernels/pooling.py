@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tflite2x.interpreter.affine import require
+from tflite2x.interpreter.affine import require, require_quantized
 from tflite2x.interpreter.fixedpoint import activation_range, activation_range_float
 from tflite2x.interpreter.kernel import Array, KernelContext, Run
 from tflite2x.interpreter.registry import kernel
@@ -41,10 +41,20 @@ def _pooling(ctx: KernelContext, pool: Pool, types: Sequence[str]) -> Run:
         axes = window_axes(o.padding, x.shape[2:4], (o.filter_height, o.filter_width), (o.stride_h, o.stride_w), (1, 1))
         if any(a.out < 0 for a in axes):
             raise ctx.execution_error(f"the window does not fit into the input of shape {x.shape[1:]}")
+        if x.size == 0 or any(a.out == 0 for a in axes):
+            return [np.zeros((*x.shape[:2], *(a.out for a in axes), x.shape[-1]), x.dtype)]
         out = pool(x.reshape(-1, *x.shape[2:]), axes)
         return [out.reshape(*x.shape[:2], *out.shape[1:])]
 
     return run
+
+
+def _range(ctx: KernelContext, activation: int) -> tuple[int, int]:
+    """Return the clamp of a fused activation on integers, which needs a scale, or that of the type, which does not."""
+    out = ctx.outputs[0]
+    if activation in (1, 2, 3):
+        require_quantized(ctx, out)
+    return activation_range(activation, out)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -108,7 +118,7 @@ def average_pool_2d(ctx: KernelContext) -> Run:
             return np.clip(_sum(x, axes) / _counts(axes).astype(np.float32), low, high)
 
         return _pooling(ctx, floats, _TYPES)
-    bottom, top = activation_range(activation, ctx.outputs[0])
+    bottom, top = _range(ctx, activation)
 
     def integers(x: Array, axes: tuple[Axis, ...]) -> Array:
         total = _reduce(x, axes, 0, np.dtype(np.int32), np.add)
@@ -132,7 +142,7 @@ def max_pool_2d(ctx: KernelContext) -> Run:
         low, high = activation_range_float(activation)
         outside, ufunc = float(np.finfo(np.float32).min), np.fmax
     else:
-        low, high = activation_range(activation, ctx.outputs[0])
+        low, high = _range(ctx, activation)
         outside, ufunc = int(np.iinfo(ctx.input(0).dtype).min), np.maximum
 
     def pool(x: Array, axes: tuple[Axis, ...]) -> Array:

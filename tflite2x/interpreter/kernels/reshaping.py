@@ -115,9 +115,11 @@ def expand_dims(ctx: KernelContext) -> Run:
 
 @kernel("SHAPE", types=("any -> int32", "any -> int64"))
 def shape(ctx: KernelContext) -> Run:
-    """SHAPE: the run-time shape of the input, as int32 or int64 (the output's type)."""
+    """SHAPE: the run-time shape of the input, as int32 or int64 (``out_type``; without options the output's type)."""
     ctx.input(0)
     dtype = ctx.outputs[0].dtype
+    if dtype not in (np.int32, np.int64):
+        raise ctx.unsupported(f"a shape of type {dtype}", "SHAPE gives int32 or int64.")
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         return [np.array([given(inputs[0]).shape[1:]], dtype)]

@@ -16,7 +16,8 @@ from tflite2x.interpreter.registry import kernel
 def rfft2d(ctx: KernelContext) -> Run:
     """RFFT2D over the last two dimensions (LiteRT rfft2d.cc), in float64; the input is cropped or padded with zeros.
 
-    LiteRT handles lengths that are powers of two only; here any length works.
+    LiteRT handles lengths that are powers of two only; here any length works. A width of 1 is wrong in LiteRT, whose
+    routine needs two columns, and right here.
     """
     if type_name(ctx.input(0)) != "float32":
         raise ctx.unsupported(f"RFFT2D of {type_name(ctx.input(0))}")

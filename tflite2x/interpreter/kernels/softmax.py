@@ -62,8 +62,14 @@ def softmax(ctx: KernelContext) -> Run:
 
 
 def rows(function: Callable[[Array], Array], dtype: DTypeLike) -> Callable[[Array], Array]:
-    """Let a function of rows return empty arrays for empty inputs, which have no largest element."""
-    return lambda x: function(x) if x.size else np.zeros(x.shape, dtype)
+    """Let a function of rows take scalars as rows of one, and return empty arrays for empty inputs."""
+
+    def run(x: Array) -> Array:
+        if x.size == 0:
+            return np.zeros(x.shape, dtype)
+        return function(x) if x.ndim > 1 else function(x[:, None])[:, 0]
+
+    return run
 
 
 def _float_softmax(x: Array, beta: np.float32) -> Array:

@@ -131,7 +131,7 @@ def pad(x: Array, value: Array, low: Sequence[int], high: Sequence[int], interio
 def pad_(ctx: KernelContext) -> Run:
     """STABLEHLO_PAD: padding at the edges (negative: cropping) and between elements (stablehlo_pad.cc)."""
     options = ctx.options
-    low, high, interior = ([int(v) for v in values or ()] for values in
+    low, high, interior = ([int(v) for v in (() if values is None else values)] for values in
                            (options.edge_padding_low, options.edge_padding_high, options.interior_padding))  # fmt: skip
     if min(interior, default=0) < 0:
         raise ctx.unsupported("interior padding is negative")
