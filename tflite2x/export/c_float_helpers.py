@@ -145,6 +145,9 @@ static double pow_of(double x, double y)
     if (x == 1.0 || y == 0.0) {
         return 1.0;
     }
+    if (x != x || y != y) {
+        return x + y;
+    }
     const double a = x < 0.0 ? -x : x, size = y < 0.0 ? -y : y;
     const int whole = size >= 9007199254740992.0 || size == (double)(int64_t)size;
     const int odd = size < 9007199254740992.0 && whole && ((int64_t)size & 1) != 0;

@@ -88,7 +88,7 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
             const float square = x[i] * x[i];
             total += square;
         }
-        const float norm = sqrt_of(total), divisor = norm > 1e-6f ? norm : 1e-6f;
+        const float norm = sqrt_of(total), divisor = norm < 1e-6f ? 1e-6f : norm;
         for (int32_t i = 0; i < p->depth; i++) {
             y[i] = x[i] / divisor;
         }
@@ -116,6 +116,27 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
                     *y++ = ($Y)(acc + p->half);
                 }
             }
+        }
+    }
+}
+"""
+
+_ARG_MAX = """
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t i = 0; i < p->outer; i++) {
+        for (int32_t j = 0; j < p->inner; j++) {
+            const $X *first = x + i * p->length * p->inner + j;
+            float best = first[0];
+            *y = 0;
+            for (int32_t k = 1; k < p->length; k++) {
+                const float v = first[k * p->inner];
+                if ((p->sign > 0 ? v > best : v < best) || (best != best && v == v)) { /* NaN loses */
+                    best = v;
+                    *y = k;
+                }
+            }
+            y++;
         }
     }
 }
@@ -217,6 +238,7 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("limit",),
     ),
+    "float_arg_max": (_ARG_MAX, ()),
     "float_softmax": (_SOFTMAX, ("to_float", "exp_of")),
     "float_log_softmax": (_LOG_SOFTMAX, ("to_float", "exp_of", "log_of")),
     "float_l2_normalization": (_NORMALIZE, ("sqrt_of",)),

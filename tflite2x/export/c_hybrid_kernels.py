@@ -49,7 +49,8 @@ static void $F(const $X *x, const $X2 *scales, $Y *y, const $F_params *p)
 {
     for (int32_t row = 0; row < p->rows; row++, x += p->depth, y += p->depth, scales += 3) {
         for (int32_t k = 0; k < p->depth; k++) {
-            const float steps = limit(x[k] * scales[1], -1024.0f, 1024.0f);
+            const float product = x[k] * scales[1]; /* infinity / infinity is no number */
+            const float steps = product == product ? limit(product, -1024.0f, 1024.0f) : 0.0f;
             float whole = (float)(int32_t)(steps + (steps < 0.0f ? -0.5f : 0.5f));
             if (k >= p->whole) { /* LiteRT's way to round the last elements */
                 const float rest = steps - (float)(int32_t)steps;

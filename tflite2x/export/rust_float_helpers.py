@@ -128,6 +128,9 @@ fn pow_of(x: f64, y: f64) -> f64 {
     if x == 1.0 || y == 0.0 {
         return 1.0;
     }
+    if x.is_nan() || y.is_nan() {
+        return f64::NAN;
+    }
     let (a, size) = (if x < 0.0 { -x } else { x }, if y < 0.0 { -y } else { y });
     let whole = size >= 9007199254740992.0 || size == (size as i64) as f64;
     let odd = size < 9007199254740992.0 && whole && (size as i64) & 1 != 0;

@@ -116,7 +116,7 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
             total += v * v;
         }
         let norm = sqrt_of(total);
-        let divisor = if norm > 1e-6 { norm } else { 1e-6 };
+        let divisor = if norm < 1e-6 { 1e-6 } else { norm };
         for (v, y) in x.iter().zip(y) {
             *y = v / divisor;
         }
@@ -140,6 +140,25 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
         acc += at(top, right) * (1.0 - dy) * dx;
         acc += at(bottom, right) * dy * dx;
         *result = (acc + p.half) as $Y;
+    }
+}
+"""
+
+_ARG_MAX = """
+pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
+    let (length, inner) = (p.length as usize, p.inner as usize);
+    for (index, result) in y.iter_mut().enumerate() {
+        let first = index / inner * length * inner + index % inner;
+        let mut best = x[first];
+        *result = 0;
+        for k in 1..length {
+            let v = x[first + k * inner];
+            let better = if p.sign > 0 { v > best } else { v < best };
+            if better || (best.is_nan() && !v.is_nan()) {
+                best = v; // NaN loses
+                *result = k as $Y;
+            }
+        }
     }
 }
 """
@@ -247,6 +266,7 @@ KERNELS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
         ("limit",),
     ),
+    "float_arg_max": (_ARG_MAX, ()),
     "float_softmax": (_SOFTMAX, ("exp_of",)),
     "float_log_softmax": (_LOG_SOFTMAX, ("exp_of", "log_of")),
     "float_l2_normalization": (_NORMALIZE, ("sqrt_of",)),

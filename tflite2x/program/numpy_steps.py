@@ -352,6 +352,8 @@ def _mean(step: s.Mean) -> Lines:
 def _arg_max(step: s.ArgMax) -> Lines:
     function = "argmax" if step.sign > 0 else "argmin"
     x = f"{step.inputs[0].name}.reshape({step.outer}, {step.length}, {step.inner})"
+    if step.inputs[0].dtype == "float32":
+        x = f"np.nan_to_num({x}, nan={-step.sign} * np.inf, posinf=np.inf, neginf=-np.inf)"  # NaN loses
     return Lines(
         [
             f"at = np.{function}({x}, axis=1)",

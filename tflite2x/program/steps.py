@@ -325,6 +325,11 @@ class ArgMax(Step):
     inner: int
     sign: int
 
+    @property
+    def function(self) -> str:
+        """Name of the function: among floats, NaN loses."""
+        return "float_arg_max" if self.inputs[0].dtype == "float32" else "arg_max"
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ResizeBilinear(Step):
