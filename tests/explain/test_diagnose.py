@@ -283,3 +283,28 @@ def test_equal_values_that_are_no_numbers_are_no_difference() -> None:
     found = diagnose(m, [special], {"y": np.abs(special) + np.float32(2)}).first
     assert found is not None
     assert (found.differing, found.largest) == (3, 2.0)
+
+
+def test_real_numbers_of_a_quantized_tensor_are_compared_as_integers() -> None:
+    model, x = two_layers()
+    y_tensor = model.main.outputs[0]
+    q = y_tensor.quantization
+    y = tflite2x.Interpreter(model).run([x])[0]
+    real = (y.astype(np.float32) - np.float32(q.zero_point[0])) * q.scale[0]
+    assert diagnose(model, [x], {"y": real}).equal == ("y (given as real numbers)",)
+    shifted = (np.clip(y.astype(int) - 5, -128, 127) - q.zero_point[0]) * q.scale[0]
+    first = diagnose(model, [x], {"y": shifted}).first
+    assert first is not None
+    assert "real numbers" in first.note
+    assert ("output zero point forgotten",) in [n.mistakes for n in first.named]
+
+
+def test_a_lone_difference_is_not_called_one_of_several() -> None:
+    model, x = two_layers()
+    y = tflite2x.Interpreter(model).run([x])[0].astype(int)
+    y[0, 3] += 1
+    found = diagnose(model, [x], {"y": y})
+    assert found.first is not None
+    assert (found.first.certainty, [n.mistakes for n in found.first.named]) == ("ambiguous", [("ceil",)])
+    assert "POSSIBLY" in render(found)
+    assert "ONE OF THESE" not in render(found)

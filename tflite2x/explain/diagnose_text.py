@@ -16,6 +16,8 @@ _HEADS = {
     "shape": "THE SHAPE DIFFERS",
 }
 
+_ALONE = "POSSIBLY (it makes every value, but so few of them differ that much else would, too)"
+
 
 def render(diagnosis: Diagnosis) -> str:
     """Return the text that ``tflite2x diagnose`` prints."""
@@ -51,7 +53,8 @@ def _finding(finding: Finding, first: bool) -> str:
     if finding.note:
         lines.append(f"  {finding.note}")
     lines.append("")
-    lines.append(f"  {_HEADS[finding.certainty]}")
+    alone = finding.certainty == "ambiguous" and len(finding.named) == 1
+    lines.append(f"  {_ALONE if alone else _HEADS[finding.certainty]}")
     if finding.common:
         lines.append(f"  in all of them: {' + '.join(finding.common)}")
     if finding.certainty == "none":

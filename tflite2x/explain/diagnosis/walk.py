@@ -61,11 +61,17 @@ class Walk:
             if value is None:
                 findings.append(self._other_shape(tensor))
                 continue
+            whole = _quantized(value, tensor)
+            if whole is not None:
+                name, value = f"{name} (given as real numbers)", whole
             if _equal(value, self.exact[tensor]):
                 equal.append(name)
                 self.known[tensor] = self.exact[tensor]
                 continue
             finding = self._finding(tensor, value)
+            if finding is not None and whole is not None:
+                note = "your values are real numbers: compared as the integers that they stand for"
+                finding = dataclasses.replace(finding, note=f"{note}; {finding.note}".removesuffix("; "))
             if finding is None:
                 follows.append(name)
             else:
@@ -164,6 +170,22 @@ class Walk:
     def _other_shape(self, tensor: Tensor) -> Finding:
         where = "" if tensor.producer is None else tensor.producer.where
         return shape_finding(self.exact[tensor], self.mine[tensor], tensor.name or "", tensor.index, where, ())
+
+
+def _quantized(value: Array, tensor: Tensor) -> Array | None:
+    """Return the integers that dequantized values stand for; None where they are none of a quantized tensor."""
+    q = tensor.quantization
+    if value.dtype.kind != "f" or tensor.numpy_dtype.kind not in "iu" or q is None or q.scale.size != 1:
+        return None
+    if not np.all(np.isfinite(value)) or np.all(value == np.rint(value)) or not q.scale[0] > 0:
+        return None
+    zero = float(q.zero_point[0]) if q.zero_point.size else 0.0
+    steps = value.astype(np.float64) / float(q.scale[0]) + zero
+    info, whole = np.iinfo(tensor.numpy_dtype), np.rint(steps)
+    # Values that nobody rounded lie anywhere between the integers.
+    if np.any(np.abs(steps - whole) > 1e-3) or whole.min() < info.min or whole.max() > info.max:
+        return None
+    return np.asarray(whole)
 
 
 def _equal(value: Array, exact: Array) -> bool:
