@@ -29,6 +29,20 @@ def test_newer_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.returncode == 2
     assert "--drop-unknown" in refused.stderr
     assert not target.exists()
+    checked = run("optimize", source, "-o", target, "--passes", "no-such-pass")
+    assert "no-such-pass" in checked.stderr
     dropped = run("optimize", source, "-o", target, "--passes", "cleanup", "--verify", "off", "-q", "--drop-unknown")
     assert dropped.returncode == 0
     assert tflite2x.load(target).unknown == {}
+
+
+def test_the_refusal_comes_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tflite2x.cli import main, optimize
+
+    source, target = tmp_path / "newer.tflite", tmp_path / "out.tflite"
+    source.write_bytes(newer_file(monkeypatch))
+    ran = []
+    monkeypatch.setattr(optimize, "_run", lambda *arguments: ran.append(arguments))
+    with pytest.warns(tflite2x.ir.UnknownFieldWarning):
+        assert main(["optimize", str(source), "-o", str(target)]) == 2
+    assert not ran

@@ -163,3 +163,21 @@ def test_real_samples_are_quantized_like_the_operator_does() -> None:
     )
     np.testing.assert_array_equal(tflite2x.Interpreter(conversion).run([halves[0]])[0], found[0])
     np.testing.assert_array_equal(quantize(halves, x), found)
+
+
+def test_the_end_is_enough_when_nothing_differs() -> None:
+    """Passes that claim LSB are put off as well, and checked one by one when the end differs."""
+    generous, wrong = OneWeight(claim=Claim(255, "for the test")), OneWeight(claim=Claim(1, "for the test"))
+    report = Pipeline([generous]).run(chain(float_io=False), Verify(every="end"))
+    verdict = report.passes[0].verdict
+    assert verdict is not None
+    assert verdict.method == "samples"  # the end differed, so it was checked
+    assert verdict.operator_lsb is not None
+    assert 1 < verdict.operator_lsb <= 255
+    assert report.total is not None
+    assert report.total.worst_lsb == verdict.worst_lsb
+    with pytest.raises(CheckFailedError, match="claimed at most 1 LSB per operator") as caught:
+        Pipeline([StripFloatIO(), wrong]).run(chain(), Verify(every="end"))
+    assert caught.value.where == f"pass {wrong}"
+    exact = Pipeline([Harmless(), StripFloatIO()]).run(chain(), Verify(every="end"))
+    assert [row.verdict.method for row in exact.passes if row.verdict] == ["same computation", "not checked"]

@@ -108,6 +108,7 @@ def optimize(
     is 1. The fields of the JSON report are those of the dataclasses in tflite2x.rewrite.report, which document them.
     """
     from tflite2x.ir import load, save
+    from tflite2x.ir.saving import refuse_unknown
     from tflite2x.rewrite.pipeline import CheckFailedError, Pipeline
     from tflite2x.rewrite.targets import TARGETS
 
@@ -116,6 +117,8 @@ def optimize(
     destination = output if output is not None else _beside(model, "custom" if passes is not None else target.value)
     _check_report_path(report, model, destination)
     loaded = load(model)
+    if not drop_unknown:
+        refuse_unknown(loaded)
     try:
         found = _run(pipeline, loaded, config, record)
     except CheckFailedError as error:

@@ -57,7 +57,7 @@ def _clone_subgraph(
     tensors: dict[Tensor, Tensor],
 ) -> Subgraph:
     new: Subgraph = _copy(s, _model=model)
-    new._forget()
+    new._tensors_view = new._operators_view = None
     for t in s._tensors:
         tensor: Tensor = _copy(t, _subgraph=new, _producer=None, _uses={}, _buffer=buffers[t._buffer])
         if t.quantization is not None:

@@ -94,7 +94,9 @@ class SubgraphCore:
         return item._subgraph is self
 
     def _forget(self) -> None:
-        """Drop what was derived from the lists."""
+        """Derive everything from the lists again."""
+        ranks.number(self._tensors)
+        ranks.number(self._operators)
         self._forget_tensors()
         self._forget_operators()
 

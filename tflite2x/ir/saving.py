@@ -36,18 +36,28 @@ def model_pieces(model: Model, *, drop_unknown: bool = False, limit: int = LIMIT
         GraphError: The graph is broken.
         FormatError: A number does not fit its field.
     """
-    if model.unknown and not drop_unknown:
-        raise UnknownFieldError(
-            f"fields newer than this version of tflite2x would be lost: {describe_unknown(model.unknown)}",
-            where=str(model.path or ""),
-            hint="Pass drop_unknown=True (--drop-unknown) to write the model without them.",
-        )
+    if not drop_unknown:
+        refuse_unknown(model)
     model.check()
     saver = Saver(model, limit)
     pieces = Writer().root(saver.model(), saver.behind)
     if len(model.trailing):
         pieces.append(memoryview(model.trailing).cast("B"))
     return pieces
+
+
+def refuse_unknown(model: Model) -> None:
+    """Refuse a model that cannot be written without loss, before work goes into it.
+
+    Raises:
+        UnknownFieldError: It has fields that this version does not know.
+    """
+    if model.unknown:
+        raise UnknownFieldError(
+            f"fields newer than this version of tflite2x would be lost: {describe_unknown(model.unknown)}",
+            where=str(model.path or ""),
+            hint="Pass drop_unknown=True (--drop-unknown) to write the model without them.",
+        )
 
 
 class Saver:

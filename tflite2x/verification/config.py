@@ -27,10 +27,12 @@ class Verify:
         samples: A number of samples (structured and seeded random ones), or the user's own: an ``.npz`` file or arrays
             by input name, each [N, *shape].
         seed: Seed of the random samples.
-        every: ``pass`` compares after each pass; ``end`` compares the last model with the first one, and looks for the
-            guilty pass only when they differ.
+        every: ``pass`` compares after each pass; ``end`` compares the last model with the first one, and checks the
+            passes one by one, each against its claim, only when they differ in a bit (also where a pass claims LSB).
+            Models that cannot run as a whole are checked after each pass in any case.
         rounding: Rounding contract of the interpreter: ``single`` as in LiteRT, ``double`` as in TFLite Micro.
-        oracle: ``litert`` runs LiteRT beside the interpreter where it can and reports where they disagree.
+        oracle: ``litert`` runs LiteRT beside the interpreter where it can (entry points with signatures, sequences of
+            calls where there is state) and reports where they disagree, and what LiteRT was not asked.
     """
 
     samples: Samples = 32

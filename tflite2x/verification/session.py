@@ -127,6 +127,8 @@ class VerifySession:
         notes = (
             ["some outputs have no counterpart in the first model and were compared pass by pass"] if unknown else []
         )
+        if self.config.oracle is not None and self.config.every == "end":
+            notes.append(f"after: {second_opinion(model, self.batches, self.outputs)}")
         return Verdict(
             samples=sum(b.count for b in self.batches),
             worst_lsb=total.worst_lsb,
