@@ -9,6 +9,7 @@ from __future__ import annotations
 _OPERATORS = {
     "activations": "RELU RELU6 RELU_N1_TO_1 RELU_0_TO_1 PRELU LEAKY_RELU ELU HARD_SWISH",
     "arithmetic": "ADD SUB MUL",
+    "audio": "AudioSpectrogram Mfcc",
     "batch_matmul": "BATCH_MATMUL",
     "binary": "MAXIMUM MINIMUM SQUARED_DIFFERENCE POW ATAN2 ADD_N",
     "bitwise": "RIGHT_SHIFT BITWISE_XOR BITCAST",
@@ -28,6 +29,7 @@ _OPERATORS = {
     "joining": "PACK UNPACK CONCATENATION SPLIT SPLIT_V",
     "logical": "LOGICAL_AND LOGICAL_OR LOGICAL_NOT",
     "lstm": "LSTM UNIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_LSTM",
+    "numeric_verify": "NumericVerify",
     "normalization": "L2_NORMALIZATION LOCAL_RESPONSE_NORMALIZATION",
     "padding": "PAD PADV2 MIRROR_PAD",
     "pooling": "AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D",

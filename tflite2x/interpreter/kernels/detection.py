@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from tflite2x.errors import FormatError
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.layout import given, single_sample
+from tflite2x.interpreter.kernels.options import read_options
 from tflite2x.interpreter.registry import kernel
 from tflite2x.interpreter.stdheap import partial_sort
 from tflite2x.schema.enums import TensorType
@@ -76,14 +75,7 @@ def detection_postprocess(ctx: KernelContext) -> Run:
 
 
 def _read_options(ctx: KernelContext) -> _Options:
-    from tflite2x.schema import flexbuffers
-
-    try:
-        found: Any = flexbuffers.decode(ctx.op.custom_options or b"")
-    except FormatError as error:
-        raise error.at(ctx.op.where) from None
-    if not isinstance(found, dict):
-        raise ctx.unsupported("the custom options are no map")
+    found = read_options(ctx)
     scales = np.array([found.get(f"{name}_scale", 0) for name in "yxhw"], np.float32)
     return _Options(
         max_detections=int(found.get("max_detections", 0)),
