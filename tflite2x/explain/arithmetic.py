@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from tflite2x.errors import InputError, Tflite2xError, UnsupportedError
@@ -24,7 +26,10 @@ from tflite2x.schema.table import Table
 if TYPE_CHECKING:
     from tflite2x.interpreter.kernel import Rounding
     from tflite2x.ir import Model, Operator, Tensor
+    from tflite2x.program.step import Step
 
+#: Bounds beyond are those of float32.
+_FINITE = 1 << 100
 #: Operators that print as NumPy as a whole, not step by step.
 _CELLS = ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 
@@ -195,7 +200,7 @@ def _explain(op: Operator, printer: Printer, rounding: Rounding) -> Explanation:
         if op.outputs and all(t is not None and printer.lowering.known(t) is not None for t in op.outputs):
             reason = "the result is constant: it does not depend on the model's inputs"
         else:
-            steps = [facts(step) for step in printer.steps(op)]
+            steps = [_facts(step) for step in printer.steps(op)]
             reason = None if steps else "it computes nothing"
     except Tflite2xError as error:
         reason = error.what
@@ -212,6 +217,25 @@ def _explain(op: Operator, printer: Printer, rounding: Rounding) -> Explanation:
         steps=steps,
         reason=reason,
     )
+
+
+def _facts(step: Step) -> Facts:
+    """Describe a step; those without formulas of their own by what their class says of them."""
+    found = facts(step)
+    if found.formulas == [f"y = {step.kind}(x)"]:
+        # A family's formula stands with its base class.
+        docs = [inspect.cleandoc(c.__doc__ or "").partition("\n\nAttributes:")[0] for c in type(step).__mro__[:2]]
+        about = "\n\n".join([d for d in docs[1:] if "=" in d] + docs[:1]).replace("``", "")
+        operation = getattr(step, "operation", "")
+        lines = [f"operation: {operation}"] if operation else []
+        lines += [line for part in about.split("\n\n") for line in textwrap.wrap(" ".join(part.split()), 108)]
+        found = dataclasses.replace(found, formulas=lines)
+    if found.clamp is not None and max(map(abs, found.clamp)) > _FINITE:
+        low, high = (None if abs(v) > _FINITE else v for v in found.clamp)
+        bounds = [f"y >= {low}" if low is not None else "", f"y <= {high}" if high is not None else ""]
+        clamp = ", ".join(b for b in bounds if b) or "none but to finite numbers"
+        found = dataclasses.replace(found, clamp=None, formulas=[*found.formulas, f"clamp: {clamp}"])
+    return found
 
 
 def _operand(role: str, tensor: Tensor) -> Operand:
