@@ -41,6 +41,7 @@ def test_every_model_is_equal_or_refused(corpus: Path, tmp_path: Path, lang: str
 def test_a_few_models(corpus: Path, tmp_path: Path, lang: str) -> None:
     paths = (
         "tensorflow+tflite-micro/tensorflow/lite/micro/models/keyword_scrambled_8bit.tflite",
+        "tensorflow+tflite-micro/tensorflow/lite/micro/examples/mnist_lstm/trained_lstm_int8.tflite",
         "google-ai-edge+ai-edge-quantizer/ai_edge_quantizer/tests/models/partly_quantized_mnist.tflite",
     )
     for path in paths if lang != "rust" else paths[:1]:

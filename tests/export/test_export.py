@@ -12,7 +12,7 @@ import pytest
 
 import tflite2x
 from tests.export.build import SANITIZE, check, command, compile_c, compile_rust, need
-from tests.export.zoo import streaming, windowed, zoo
+from tests.export.zoo import recurrent, streaming, windowed, zoo
 from tests.oracle import litert_interpreter
 from tflite2x.cli import main
 from tflite2x.errors import FileAccessError, InputError, UnsupportedError
@@ -69,7 +69,8 @@ def test_every_operator(tmp_path: Path, lang: str) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_state_lives_from_run_to_run(tmp_path: Path, lang: str) -> None:
-    for name, model in (("a", streaming()), ("b", windowed()), ("c", windowed("int8"))):
+    models = [streaming(), windowed(), windowed("int8"), recurrent(), recurrent(time_major=True, clip=0.5)]
+    for name, model in zip("abcde", [*models[:3], recurrent("LSTM")] if lang == "rust" else models, strict=False):
         check(model, lang, tmp_path / name, 20)
     (code,) = (p for p in (tmp_path / "a").rglob("*") if p.name in ("net.h", "lib.rs", "net.py"))
     assert "Forget what was kept from earlier runs" in code.read_text()

@@ -323,6 +323,33 @@ def windowed(state: str = "int16") -> Model:
     return z.finish()
 
 
+def recurrent(name: str = "UNIDIRECTIONAL_SEQUENCE_LSTM", *, time_major: bool = False, clip: float = 10.0) -> Model:
+    """Build an int8 LSTM with 3 units that reads 5 numbers at a time, two rows in a batch."""
+    z = Zoo(seed=6)
+    batch, time, depth, units = 2, 4, 5, 3
+    shape = (time, batch) if time_major else (batch, time)
+    shape = (batch,) if name == "LSTM" else shape
+    inputs: list[Tensor | None] = [None] * 24
+    inputs[0] = z.graph.add_input("x", (*shape, depth), "int8", scale=0.03, zero_point=-11)
+    for gate in range(4):
+        inputs[1 + gate] = z.const(z.rng.integers(-127, 128, (units, depth)), np.int8, scale=[0.011 + gate / 400])
+        inputs[5 + gate] = z.const(z.rng.integers(-127, 128, (units, units)), np.int8, scale=[0.007 + gate / 400])
+        inputs[12 + gate] = z.bias(units)
+    inputs[18] = z.graph.add_tensor("h", (batch, units), "int8", scale=1 / 128, zero_point=4, is_variable=True)
+    inputs[19] = z.graph.add_tensor("c", (batch, units), "int16", scale=2.0**-11, zero_point=0, is_variable=True)
+    output = z.graph.add_tensor("y", (*shape, units), "int8", scale=1 / 128, zero_point=4)
+    options: Any = o.LSTMOptions(fused_activation_function=Act.TANH, cell_clip=clip)
+    if name != "LSTM":
+        options = o.UnidirectionalSequenceLSTMOptions(
+            fused_activation_function=Act.TANH, cell_clip=clip, time_major=time_major
+        )
+    op = z.graph.add_operator(name, inputs, [output], options)
+    between = [z.graph.add_tensor(f"gate {i}", (), "float32") for i in range(4)]
+    op.intermediates = (*between, z.graph.add_tensor("hidden", (), "int8", scale=1 / 128, zero_point=4))
+    z.outputs = [output]
+    return z.finish()
+
+
 def zoo(*families: str, seed: int = 0) -> Model:
     """Build the model; without names, with all families of operators."""
     z = Zoo(seed)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tflite2x.export import c_detection_kernels, c_float_helpers
+from tflite2x.export import c_detection_kernels, c_float_helpers, c_lstm_kernels
 
 HELPERS: dict[str, str] = {
     "clamp": """
@@ -80,10 +80,12 @@ static int32_t one_over_one_plus_x(int32_t a)
 """,
     **c_float_helpers.HELPERS,
     **c_detection_kernels.HELPERS,
+    **c_lstm_kernels.HELPERS,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "requantize": ("high_mul", "rounding_divide"),
     "one_over_one_plus_x": ("high_mul", "saturating_double"),
     **c_float_helpers.NEEDS,
+    **c_lstm_kernels.NEEDS,
 }

@@ -8,7 +8,7 @@ Every function gets its parameters as a constant structure whose members are the
 
 from __future__ import annotations
 
-from tflite2x.export import c_detection_kernels, c_float_kernels, c_more_kernels, c_plain_kernels
+from tflite2x.export import c_detection_kernels, c_float_kernels, c_lstm_kernels, c_more_kernels, c_plain_kernels
 from tflite2x.export.c_loops import DEPTHWISE_TAPS, ELEMENTWISE, POOL, REDUCE, TAPS, TRANSPOSED_TAPS
 
 _FINISH = {
@@ -141,6 +141,7 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
     **c_more_kernels.KERNELS,
     **c_plain_kernels.KERNELS,
     **c_detection_kernels.KERNELS,
+    **c_lstm_kernels.KERNELS,
     "requantize_all": ("""
 static void $F(const $X *x, $Y *y, const $F_params *p)
 {

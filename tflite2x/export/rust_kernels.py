@@ -7,7 +7,13 @@ output. The fields of the structure are those of the step (:mod:`tflite2x.progra
 
 from __future__ import annotations
 
-from tflite2x.export import rust_detection_kernels, rust_float_kernels, rust_more_kernels, rust_plain_kernels
+from tflite2x.export import (
+    rust_detection_kernels,
+    rust_float_kernels,
+    rust_lstm_kernels,
+    rust_more_kernels,
+    rust_plain_kernels,
+)
 from tflite2x.export.rust_float_helpers import HELPERS as _FLOAT_HELPERS
 from tflite2x.export.rust_float_helpers import NEEDS as _FLOAT_NEEDS
 from tflite2x.export.rust_loops import ELEMENTWISE, PLACES, POOL, REDUCE, TRANSPOSED_TAPS, WINDOW
@@ -91,12 +97,14 @@ fn place(at: &[i32], stride: &[i32]) -> i32 {
 """,
     **_FLOAT_HELPERS,
     **rust_detection_kernels.HELPERS,
+    **rust_lstm_kernels.HELPERS,
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "requantize": ("high_mul", "rounding_divide"),
     "one_over_one_plus_x": ("high_mul", "saturating_double"),
     **_FLOAT_NEEDS,
+    **rust_lstm_kernels.NEEDS,
 }
 
 _FINISH = {
@@ -260,6 +268,7 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     **rust_more_kernels.KERNELS,
     **rust_plain_kernels.KERNELS,
     **rust_detection_kernels.KERNELS,
+    **rust_lstm_kernels.KERNELS,
     "requantize_all": ("""
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     for (x, y) in x.iter().zip(y) {

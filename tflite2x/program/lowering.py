@@ -31,7 +31,7 @@ _TYPED: dict[tuple[str, str], Lowerer] = {}
 _EXPORTED: dict[tuple[str, str], Lowerer] = {}
 _MODULES = (
     "weighted", "elementwise", "sixteen_bits", "reducing", "matrices", "moving", "state", "recurrent", "floats",
-    "typed_floats", "typed_float_functions", "plain", "detection",
+    "typed_floats", "typed_float_functions", "plain", "detection", "lstm",
 )  # fmt: skip
 
 

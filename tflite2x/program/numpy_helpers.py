@@ -104,6 +104,54 @@ def suppress(boxes, scores, least, overlap, most):
         rest = rest[~((shares > np.float32(overlap)) & (area[best] > 0) & (area[rest] > 0))]
     return kept
 ''',
+    "clamp_16": '''
+def clamp_16(x):
+    """Clamp to int16."""
+    return np.clip(x, -32768, 32767)
+''',
+    "high_mul_16": '''
+def high_mul_16(a, b):
+    """a * b / 2**15, rounded half up."""
+    return np.minimum((a * b + (1 << 14)) >> 15, 32767)
+''',
+    "exp_16": '''
+def exp_16(a, integer_bits):
+    """exp(a) for a <= 0 with so many integer bits; 15 fractional bits (gemmlowp exp_on_negative_values)."""
+    fraction = 15 - integer_bits
+    quarter = 1 << (fraction - 2)
+    reduced = (a & (quarter - 1)) - quarter
+    x = clamp_16(reduced << integer_bits) + (1 << 12)
+    x2 = high_mul_16(x, x)
+    x3, x4 = high_mul_16(x2, x), high_mul_16(x2, x2)
+    higher = rounding_divide(high_mul_16(rounding_divide(x4, 2) + x3, 10923) + x2, 1)
+    result = clamp_16(28918 + high_mul_16(28918, x + higher))
+    factors = (25520, 19875, 12055, 4435, 600, 11, 0)  # exp(-(2**k)), k from -2 on
+    for k in range(-2, min(integer_bits, 5)):
+        result = np.where((reduced - a) >> (fraction + k) & 1, high_mul_16(result, factors[k + 2]), result)
+    if integer_bits > 5:
+        result = np.where(a < -(1 << (fraction + 5)), 0, result)
+    return np.where(a == 0, 32767, result)
+''',
+    "newton_16": '''
+def newton_16(a):
+    """2 / (1 + a) with 13 fractional bits, for a in [0, 1] with 15."""
+    half = (a + (1 << 15)) >> 1
+    x = 23130 + high_mul_16(half, -15420)
+    for _ in range(3):
+        x = x + clamp_16(high_mul_16(x, (1 << 13) - high_mul_16(half, x)) << 2)
+    return x
+''',
+    "logistic_16": '''
+def logistic_16(a):
+    """1 / (1 + exp(-a)) for a with 3 integer bits; 15 fractional bits."""
+    positive = clamp_16(newton_16(exp_16(-np.abs(a), 3)) << 1)
+    return np.where(a == 0, 1 << 14, np.where(a > 0, positive, 32767 - positive))
+''',
+    "tanh_16": '''
+def tanh_16(a, integer_bits):
+    """tanh(a) for a with so many integer bits; 15 fractional bits."""
+    return np.sign(a) * clamp_16((newton_16(exp_16(-np.abs(a), integer_bits + 1)) - (1 << 13)) << 2)
+''',
 }
 
 #: Helper -> helpers that it calls.
@@ -111,4 +159,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "requantize": ("wrap", "high_mul", "rounding_divide"),
     "rescale_wide": ("wrap",),
     "one_over_one_plus_x": ("high_mul",),
+    "exp_16": ("clamp_16", "high_mul_16", "rounding_divide"),
+    "newton_16": ("clamp_16", "high_mul_16"),
+    "logistic_16": ("clamp_16", "newton_16", "exp_16"),
+    "tanh_16": ("clamp_16", "newton_16", "exp_16"),
 }

@@ -43,7 +43,7 @@ def step_lines(step: s.Step) -> Lines:
     """Return a step as NumPy code."""
     for module in (
         "numpy_more_steps", "numpy_float_steps", "numpy_hybrid_steps", "numpy_plain_steps",
-        "numpy_detection_steps",
+        "numpy_detection_steps", "numpy_lstm_steps",
     ):  # fmt: skip
         importlib.import_module(f"tflite2x.program.{module}")
     return _PRINTERS[type(step)](step)
