@@ -82,6 +82,9 @@ class FoldConstants(Pass):
                 return f"all inputs are constant, but '{tensor.name}' is an output of the graph"
             if any(d < 0 for d in tensor.shape):
                 return f"all inputs are constant, but the shape of '{tensor.name}' is not known"
+            if 0 in tensor.shape:
+                # LiteRT refuses constants without bytes.
+                return f"all inputs are constant, but '{tensor.name}' has no elements"
         if any(t.quantization is not None and t.quantization.details is not None for t in inputs):
             return "all inputs are constant, but one has scales for blocks"
         larger = sum(t.nbytes for t in op.outputs) - sum(t.nbytes for t in inputs)

@@ -76,6 +76,8 @@ def _obstacle(output: Tensor, softmax: Operator, dequantize: Operator | None) ->
         return "it is an output more than once"
     if logits.producer is None:
         return f"SOFTMAX reads '{logits.name}', which no operator computes"
+    if logits.producer.opcode == Op.SOFTMAX or (dequantize is None and _chain(logits) is not None):
+        return f"SOFTMAX reads '{logits.name}', the result of another SOFTMAX"
     if logits.is_output:
         return f"'{logits.name}', which SOFTMAX reads, is an output already"
     return ""

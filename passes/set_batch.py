@@ -59,6 +59,8 @@ class SetBatch(Pass):
         lengths = {t.shape[0] if t.shape else None for t in model.main.inputs}
         if len(lengths) != 1 or None in lengths:
             raise self.error(f"the inputs have first dimensions {sorted(map(str, lengths))}, not one batch size")
+        if 0 in lengths:
+            raise self.error("the inputs have no elements: their batch size is 0", where=model.main.where)
 
     def run(self, model: Model) -> PassResult:
         """Open what holds the old number, then take over the shapes of a trial run."""
@@ -100,7 +102,7 @@ def _open_reshape(op: Operator, old: int, new: int, result: PassResult) -> None:
     given = shape.data if shape is not None and shape.is_constant else getattr(op.options, "new_shape", None)
     values = np.array(() if given is None else given)
     source, target = op.inputs[0], op.outputs[0]
-    if not values.size or source is None or values[0] == -1 or values[0] != target.shape[0]:
+    if not values.size or not target.shape or source is None or values[0] == -1 or values[0] != target.shape[0]:
         return
     if target.shape[0] % old:
         return
