@@ -374,3 +374,34 @@ def test_eight_bit_gates(rng, n_input, n_cell, n_output, batch, clips):
     )
     graph.set_outputs([y])
     compare(model, [[quantized(rng, (batch, n_input))] for _ in range(3)])
+
+
+def _small(op, options, batch=2):
+    rng = np.random.default_rng(0)
+    model = tflite2x.Model.new()
+    graph = model.main
+    shape = (batch,) if op == "LSTM" else (3, batch) if getattr(options, "time_major", False) else (batch, 3)
+    x = graph.add_input("x", (*shape, 2), "float32")
+    weights, _ = float_parameters(graph, rng, Cell(2, 4, 4, batch, 3, False, False, False, False, False))
+    states = [state(graph, name, (batch, 4)) for name in "hc"]
+    y = graph.add_tensor("y", (*shape, 4), "float32")
+    graph.add_operator(op, [x, *weights, *states], [y], options)
+    graph.set_outputs([y])
+    return model
+
+
+@pytest.mark.parametrize("op", ["LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_empty_batch(op):
+    tanh = {"fused_activation_function": ActivationFunctionType.TANH}
+    options = LSTMOptions(**tanh) if op == "LSTM" else UnidirectionalSequenceLSTMOptions(**tanh, time_major=True)
+    model = _small(op, options, batch=0)
+    compare(model, [[np.zeros(model.main.inputs[0].shape, f32)]])
+
+
+def test_no_options():
+    """LiteRT refuses an LSTM without options; sequences get those of the schema."""
+    with pytest.raises(UnsupportedError, match="no options"):
+        tflite2x.Interpreter(_small("LSTM", None)).run([np.ones((2, 2), f32)])
+    sequences = [_small("UNIDIRECTIONAL_SEQUENCE_LSTM", o) for o in (None, UnidirectionalSequenceLSTMOptions())]
+    one, two = (tflite2x.Interpreter(model).run([np.ones((2, 3, 2), f32)])[0] for model in sequences)
+    np.testing.assert_array_equal(one, two)

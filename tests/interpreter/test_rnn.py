@@ -22,6 +22,7 @@ ACTIVATIONS = st.sampled_from(
         ActivationFunctionType.RELU,
         ActivationFunctionType.RELU6,
         ActivationFunctionType.NONE,
+        ActivationFunctionType.SIGN_BIT,
     ]
 )
 AUX = st.sampled_from(["", "linked", "stacked"])
@@ -192,3 +193,28 @@ def test_unsuitable_ranks_are_refused():
     model.main.operators[0].options.rank = 3
     with pytest.raises(UnsupportedError, match="rank 3 does not divide 2 filters"):
         tflite2x.Interpreter(model).run([np.zeros((1, 3), np.int8)])
+
+
+@pytest.mark.parametrize("batch", [0, 2])
+@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("op", ["RNN", "UNIDIRECTIONAL_SEQUENCE_RNN"])
+def test_empty_sequences_and_no_options(op, batch, steps):
+    rng = np.random.default_rng(0)
+    model = tflite2x.Model.new()
+    graph = model.main
+    shape = (batch,) if op == "RNN" else (batch, steps)
+    x = graph.add_input("x", (*shape, 3), "float32")
+    y = graph.add_tensor("y", (*shape, 2), "float32")
+    graph.add_operator(op, [x, *cell(graph, rng, "", 3, 2, False), state(graph, "h", (batch, 2))], [y])
+    graph.set_outputs([y])
+    compare(model, [[values(rng, x.shape)]] if batch else [[np.zeros(x.shape, f32)]])
+
+
+def test_svdf_without_options_has_no_rank():
+    model = tflite2x.Model.build(
+        "SVDF",
+        [np.ones((1, 3), f32), np.ones((4, 3), f32), np.ones((4, 5), f32), None, np.zeros((1, 20), f32)],
+        [{"shape": (1, 4), "dtype": "float32"}],
+    )
+    with pytest.raises(UnsupportedError, match="rank 0"):
+        tflite2x.Interpreter(model).run([])

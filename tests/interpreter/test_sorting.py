@@ -173,7 +173,7 @@ def test_detection_postprocess(rng, number, classes, limit, each, regular, backg
     st.integers(1, 32),
     st.integers(1, 6),
     st.integers(0, 40),
-    st.sampled_from(("int32", "float32", "int8", "int64")),
+    st.sampled_from(("int32", "float32", "int8", "int64", "string")),
     st.sampled_from([LSHProjectionType.SPARSE, LSHProjectionType.DENSE]),
     st.booleans(),
 )

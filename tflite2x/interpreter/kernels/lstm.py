@@ -18,25 +18,27 @@ from tflite2x.interpreter.recurrent.parameters import BACKWARD, FORGET, FORWARD,
 from tflite2x.interpreter.recurrent.sequence import Cell, run_sequence
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import LSTMKernelType, TensorType
+from tflite2x.schema.tables import BidirectionalSequenceLSTMOptions, LSTMOptions, UnidirectionalSequenceLSTMOptions
 
 _TYPES = (
     "float32 (float32 weights)",
     "float32 (int8 or uint8 weights, hybrid)",
     "int8 (int8 weights, int16 cell state)",
 )
+Options = LSTMOptions | UnidirectionalSequenceLSTMOptions | BidirectionalSequenceLSTMOptions
 MakeCell = Callable[[Sequence[Array | None]], Cell]
 
 
-def _cell(ctx: KernelContext, layout: Layout, *, time_major: bool = True) -> MakeCell:
+def _cell(ctx: KernelContext, layout: Layout, options: Options, *, time_major: bool = True) -> MakeCell:
     """Return a function that makes the cell; constant parameters are prepared once."""
-    parameters = collect(ctx, layout)
+    parameters = collect(ctx, layout, options)
     x, weights = ctx.input(0).type, ctx.input(layout.weights[FORGET]).type
     micro = ctx.rounding == "double" and ctx.name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and is_micro(ctx)
     make: Callable[..., Cell]
     if x == TensorType.FLOAT32 and weights == TensorType.FLOAT32:
         make = functools.partial(FloatCell, rows_together=time_major)
     elif x == TensorType.FLOAT32 and weights in (TensorType.INT8, TensorType.UINT8):
-        asymmetric = bool(ctx.options.asymmetric_quantize_inputs)
+        asymmetric = bool(options.asymmetric_quantize_inputs)
         make = functools.partial(FloatCell, hybrid=True, asymmetric=asymmetric, rows_together=time_major)
     elif micro and x in (TensorType.INT8, TensorType.INT16) and weights == TensorType.INT8:
         make = functools.partial(MicroCell, ctx=ctx)
@@ -77,12 +79,15 @@ def lstm(ctx: KernelContext) -> Run:
 
     With int8 weights (hybrid), floats equal LiteRT's bit for bit, its approximations of tanh and the sigmoid included.
     With float weights, products differ by the order in which LiteRT's library adds them up: about 1e-7 of the values
-    inside of the cell. Layer normalization magnifies that where the values of a row are nearly equal.
+    inside of the cell. Layer normalization magnifies that where the values of a row are nearly equal. Without a fused
+    activation LiteRT leaves in place what its buffers hold, and its results mean nothing; here that is the identity.
     """
+    if ctx.options is None:
+        raise ctx.unsupported("it has no options", "They say which of its two kernels is meant.")
     if ctx.options.kernel_type == LSTMKernelType.BASIC:
         return prepare_basic(ctx)
     _check_full(ctx)
-    cell = _cell(ctx, FULL)
+    cell = _cell(ctx, FULL, ctx.options)
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         x = _state(inputs, 0)
@@ -114,8 +119,9 @@ def unidirectional(ctx: KernelContext) -> Run:
     (with int64 biases); LiteRT has other arithmetic for the gates.
     """
     _check_full(ctx)
-    cell = _cell(ctx, FULL, time_major=bool(ctx.options.time_major))
-    time_axis = 1 if ctx.options.time_major else 2
+    options = ctx.options_or_default(UnidirectionalSequenceLSTMOptions)
+    cell = _cell(ctx, FULL, options, time_major=bool(options.time_major))
+    time_axis = 1 if options.time_major else 2
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         x = _state(inputs, 0)
@@ -134,9 +140,10 @@ def bidirectional(ctx: KernelContext) -> Run:
     """
     if len(ctx.inputs) != 48:
         raise ctx.unsupported(f"{len(ctx.inputs)} inputs; a bidirectional LSTM has 48")
-    forward, backward = (_cell(ctx, part, time_major=bool(ctx.options.time_major)) for part in (FORWARD, BACKWARD))
-    time_axis = 1 if ctx.options.time_major else 2
-    merge = bool(ctx.options.merge_outputs)
+    options = ctx.options_or_default(BidirectionalSequenceLSTMOptions)
+    time_major, merge = bool(options.time_major), bool(options.merge_outputs)
+    forward, backward = (_cell(ctx, part, options, time_major=time_major) for part in (FORWARD, BACKWARD))
+    time_axis = 1 if time_major else 2
     if len(ctx.outputs) != 2 - merge:
         raise ctx.unsupported(f"{len(ctx.outputs)} outputs; with merge_outputs = {merge} there are {2 - merge}")
     linked = ctx.optional(FORWARD.aux[FORGET]) is not None

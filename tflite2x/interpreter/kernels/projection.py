@@ -20,25 +20,26 @@ def lsh_projection(ctx: KernelContext) -> Run:
     """LSH_PROJECTION: one bit per seed, the sign of a (weighted) sum of hashes of the input's entries.
 
     An entry is one index of the first dimension; its bytes follow the four bytes of the seed. The DENSE form returns
-    the bits, the SPARSE form one number per row of seeds, with the row's number above its bits.
+    the bits, the SPARSE form one number per row of seeds, with the row's number above its bits. Of strings, LiteRT
+    takes the memory of the whole tensor, lengths and all, and cuts it into as many entries; so does this.
     """
     form = getattr(ctx.options, "type", 0)
     if form not in (LSHProjectionType.SPARSE, LSHProjectionType.DENSE):
         raise ctx.unsupported(f"projection type {form!r}")
     ctx.input(0)
-    if ctx.input(1).dtype == object:
-        raise ctx.unsupported("LSH_PROJECTION of strings hashes LiteRT's memory layout of string tensors")
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         seeds, x = uniform(given(inputs[0])), given(inputs[1])
         weights = given(inputs[2]) if len(inputs) > 2 and inputs[2] is not None else None
+        if x.dtype == object:
+            single_sample(x)  # the bytes of an entry depend on the lengths of all strings
         if seeds.ndim != 2 or seeds.shape[1] > 32 or x.ndim < 2 or x.shape[1] < 1:
             raise ctx.execution_error(
                 f"seeds of shape {list(seeds.shape)} (at most 32 columns) for an input of shape {list(x.shape[1:])}"
             )
         if weights is not None and weights.shape[1:] != x.shape[1:2]:
             raise ctx.execution_error(f"weights of shape {list(weights.shape[1:])} for {x.shape[1]} entries")
-        values = _hash_entries(seeds.reshape(-1), x)
+        values = _hash_entries(seeds.reshape(-1), _memory(x) if x.dtype == object else x)
         if weights is not None:
             count = sample_count(x, weights)
             values = over_samples(values, count) * over_samples(weights, count)[:, None, :].astype(np.float64)
@@ -52,6 +53,18 @@ def lsh_projection(ctx: KernelContext) -> Run:
         return [(number + (np.arange(rows, dtype=np.int64) << columns)).astype(np.int32)]
 
     return run
+
+
+def _memory(strings: Array) -> Array:
+    """Return the bytes of a string tensor [1, entries, ...] in LiteRT (string_util.h), cut into equal entries.
+
+    In front stand the number of strings and the places of their beginnings and of the end, as int32.
+    """
+    entries, flat = strings.shape[1], [bytes(s) for s in strings.reshape(-1)]
+    places = np.cumsum([4 * (len(flat) + 2), *(len(s) for s in flat)])
+    memory = np.concatenate([[len(flat)], places]).astype("<i4").tobytes() + b"".join(flat)
+    size = len(memory) // entries
+    return np.frombuffer(memory[: size * entries], np.uint8).reshape(1, entries, size)
 
 
 def _hash_entries(seeds: Array, x: Array) -> Array:

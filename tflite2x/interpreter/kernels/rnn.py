@@ -12,28 +12,30 @@ from tflite2x.interpreter.recurrent.cells import activate
 from tflite2x.interpreter.recurrent.matrices import required, weights_input
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import TensorType
+from tflite2x.schema.tables import BidirectionalSequenceRNNOptions, RNNOptions, SequenceRNNOptions
 
 _TYPES = ("float32 (float32 weights)", "float32 (int8 or uint8 weights, hybrid)")
+Options = RNNOptions | SequenceRNNOptions | BidirectionalSequenceRNNOptions
 #: Steps of one cell: inputs [time, N, batch, n], auxiliary inputs, the operator's inputs -> outputs.
 Cell = Callable[[Array, Array | None, Sequence[Array | None]], Array]
 
 
-def _cell(ctx: KernelContext, first: int, aux: int = -1, *, forward: bool = True) -> Cell:
+def _cell(ctx: KernelContext, options: Options, first: int, aux: int = -1, *, forward: bool = True) -> Cell:
     """Prepare a cell whose weights, recurrent weights, bias and state start at input ``first``."""
     if ctx.input(0).type != TensorType.FLOAT32:
         raise ctx.unsupported(f"input of type {ctx.input(0).type.name}")
-    asymmetric = bool(ctx.options.asymmetric_quantize_inputs)
+    asymmetric = bool(options.asymmetric_quantize_inputs)
     weights = weights_input(ctx, first, asymmetric=asymmetric)
     recurrent = weights_input(ctx, first + 1, asymmetric=asymmetric)
     linked = None if aux < 0 or ctx.optional(aux) is None else weights_input(ctx, aux, asymmetric=asymmetric)
     ctx.input(first + 2)
     if not ctx.input(first + 3).is_variable:
         raise ctx.unsupported(f"input {first + 3} is state and must be a variable tensor")
-    activation = int(ctx.options.fused_activation_function)
+    activation = int(options.fused_activation_function)
 
     def run(x: Array, second: Array | None, inputs: Sequence[Array | None]) -> Array:
         state = required(inputs, first + 3)
-        hidden = state.reshape(len(state), x.shape[2], -1)
+        hidden = state.reshape(len(state), x.shape[2], state.shape[-1])
         shares = weights(inputs).add(uniform(required(inputs, first + 2)), x)
         if linked is not None and second is not None:
             shares = linked(inputs).add(shares, second)
@@ -44,7 +46,7 @@ def _cell(ctx: KernelContext, first: int, aux: int = -1, *, forward: bool = True
             hidden = activate(repeat.add(shares[t], hidden), activation)
             results[t] = hidden
         state[...] = hidden.reshape(state.shape)
-        return np.stack(results)
+        return np.stack(results) if results else np.zeros((0, *hidden.shape), np.float32)
 
     return run
 
@@ -52,15 +54,16 @@ def _cell(ctx: KernelContext, first: int, aux: int = -1, *, forward: bool = True
 @kernel("RNN", types=_TYPES, pure=False)
 def rnn(ctx: KernelContext) -> Run:
     """RNN: one step."""
-    cell = _cell(ctx, 1)
+    cell = _cell(ctx, ctx.options_or_default(RNNOptions), 1)
     return lambda inputs: [cell(required(inputs, 0)[None], None, inputs)[0]]
 
 
 @kernel("UNIDIRECTIONAL_SEQUENCE_RNN", types=_TYPES, pure=False)
 def unidirectional(ctx: KernelContext) -> Run:
     """UNIDIRECTIONAL_SEQUENCE_RNN: steps along the time axis."""
-    cell = _cell(ctx, 1)
-    axis = 1 if ctx.options.time_major else 2
+    options = ctx.options_or_default(SequenceRNNOptions)
+    cell = _cell(ctx, options, 1)
+    axis = 1 if options.time_major else 2
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         return [np.moveaxis(cell(np.moveaxis(required(inputs, 0), axis, 0), None, inputs), 0, axis)]
@@ -78,12 +81,13 @@ def bidirectional(ctx: KernelContext) -> Run:
     """
     if len(ctx.inputs) != 12:
         raise ctx.unsupported(f"{len(ctx.inputs)} inputs; a bidirectional RNN has 12")
-    merge = bool(ctx.options.merge_outputs)
+    options = ctx.options_or_default(BidirectionalSequenceRNNOptions)
+    merge = bool(options.merge_outputs)
     if len(ctx.outputs) != 2 - merge:
         raise ctx.unsupported(f"{len(ctx.outputs)} outputs; with merge_outputs = {merge} there are {2 - merge}")
-    forward, backward = _cell(ctx, 1, aux=10), _cell(ctx, 5, aux=11, forward=False)
+    forward, backward = _cell(ctx, options, 1, aux=10), _cell(ctx, options, 5, aux=11, forward=False)
     linked = ctx.optional(10) is not None
-    time_major = bool(ctx.options.time_major)
+    time_major = bool(options.time_major)
     axis = 1 if time_major else 2
     repeated = time_major and ctx.input(1).type != TensorType.FLOAT32
 

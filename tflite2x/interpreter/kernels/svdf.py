@@ -19,6 +19,7 @@ from tflite2x.interpreter.recurrent.matrices import required, weights_input
 from tflite2x.interpreter.recurrent.multipliers import quantize_multiplier, requantize
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import ActivationFunctionType, TensorType
+from tflite2x.schema.tables import SVDFOptions
 
 _FEATURE, _TIME, _BIAS, _STATE = 1, 2, 3, 4
 f32 = np.float32
@@ -41,13 +42,14 @@ def svdf(ctx: KernelContext) -> Run:
     Inputs: x [batch, n_input], feature weights [filters, n_input], time weights [filters, memory], bias [units] or
     nothing, state [batch, memory * filters].
     """
-    rank = int(ctx.options.rank)
+    options = ctx.options_or_default(SVDFOptions)
+    rank = int(options.rank)
     filters = ctx.input(_FEATURE).shape[0]
     if rank <= 0 or filters % rank:
         raise ctx.unsupported(f"rank {rank} does not divide {filters} filters")
     if not ctx.input(_STATE).is_variable:
         raise ctx.unsupported(f"input {_STATE} is state and must be a variable tensor")
-    return _float(ctx, rank) if ctx.input(0).type == TensorType.FLOAT32 else _integer(ctx, rank)
+    return _float(ctx, options) if ctx.input(0).type == TensorType.FLOAT32 else _integer(ctx, options)
 
 
 def _window(inputs: Sequence[Array | None], memory: int) -> Array:
@@ -57,11 +59,12 @@ def _window(inputs: Sequence[Array | None], memory: int) -> Array:
     return state.reshape(*state.shape[:2], -1, memory)
 
 
-def _float(ctx: KernelContext, rank: int) -> Run:
-    feature = weights_input(ctx, _FEATURE, asymmetric=bool(ctx.options.asymmetric_quantize_inputs))
+def _float(ctx: KernelContext, options: SVDFOptions) -> Run:
+    rank = int(options.rank)
+    feature = weights_input(ctx, _FEATURE, asymmetric=bool(options.asymmetric_quantize_inputs))
     time = ctx.input(_TIME)
     scale = f32(1) if time.type == TensorType.FLOAT32 else f32(time.scale[0])
-    activation = int(ctx.options.fused_activation_function)
+    activation = int(options.fused_activation_function)
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         weights = uniform(required(inputs, _TIME)).astype(np.float32) * scale
@@ -77,7 +80,8 @@ def _float(ctx: KernelContext, rank: int) -> Run:
     return run
 
 
-def _integer(ctx: KernelContext, rank: int) -> Run:
+def _integer(ctx: KernelContext, options: SVDFOptions) -> Run:
+    rank = int(options.rank)
     x, feature, time, state, output = (
         ctx.input(0),
         ctx.input(_FEATURE),
@@ -89,7 +93,7 @@ def _integer(ctx: KernelContext, rank: int) -> Run:
     int8, int16 = TensorType.INT8, TensorType.INT16
     if types not in ((int8, int8, int16, int16), (int8, int8, int8, int8)):
         raise ctx.unsupported(f"types {', '.join(t.name for t in types)}")
-    if ctx.options.fused_activation_function != ActivationFunctionType.RELU:
+    if options.fused_activation_function != ActivationFunctionType.RELU:
         raise ctx.unsupported("an integer SVDF must have the fused activation RELU (which its arithmetic ignores)")
     for spec in (x, feature, time, state, output):
         if not spec.is_quantized:

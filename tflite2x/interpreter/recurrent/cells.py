@@ -35,6 +35,8 @@ def activate(x: Float, activation: int) -> Float:
             return np.clip(x, np.float32(0), np.float32(6))
         case ActivationFunctionType.TANH:
             return tanh(x)
+        case ActivationFunctionType.SIGN_BIT:
+            return np.signbit(x).astype(np.float32)
         case _:
             raise UnsupportedError(f"a recurrent operator has the fused activation {activation}")
 

@@ -2,7 +2,8 @@
 """Quantized multipliers of the recurrent operators: two roundings, in LiteRT as in TFLite Micro.
 
 LiteRT's own kernels for these operators call MultiplyByQuantizedMultiplier of ``internal/common.cc``, which the
-released library is compiled with in its double rounding form. So both rounding contracts mean the same here.
+released library is compiled with in its double rounding form. So both rounding contracts mean the same here; TFLite
+Micro's UNIDIRECTIONAL_SEQUENCE_LSTM is another cell (:mod:`tflite2x.interpreter.recurrent.micro_cell`).
 """
 
 from __future__ import annotations

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from tflite2x.interpreter.kernel import Array, KernelContext, TensorSpec, uniform
+from tflite2x.schema.enums import ActivationFunctionType
 
 #: Order of the gates everywhere: input, forget, cell, output.
 GATES = range(4)
@@ -117,10 +118,29 @@ class CellParameters:
         return value
 
 
-def collect(ctx: KernelContext, layout: Layout) -> Callable[[Sequence[Array | None]], CellParameters]:
-    """Return a function from the operator's inputs at run time to the parameters of one cell."""
+class LstmOptions(Protocol):
+    """What the options of all LSTM operators have."""
+
+    fused_activation_function: ActivationFunctionType
+    cell_clip: float
+    proj_clip: float
+
+
+def collect(
+    ctx: KernelContext, layout: Layout, options: LstmOptions | None = None
+) -> Callable[[Sequence[Array | None]], CellParameters]:
+    """Return a function from the operator's inputs at run time to the parameters of one cell.
+
+    Args:
+        ctx: The operator.
+        layout: Where the cell's tensors are.
+        options: The operator's own options, unless given.
+    """
     names = ("weights", "recurrent", "peephole", "bias", "norm", "aux")
-    options = ctx.options
+    options = ctx.options if options is None else options
+    assert options is not None, "kernels refuse operators that need options and have none"
+    if options.cell_clip < 0 or options.proj_clip < 0:
+        raise ctx.unsupported("a clip is negative")
 
     def scales(positions: Sequence[int]) -> list[float]:
         specs = [_optional(ctx, i) for i in positions]
@@ -179,8 +199,6 @@ def _check(ctx: KernelContext, layout: Layout) -> None:
     ):
         if len({*rest}) > 1 or (all(rest) and not cifg and not present[name][0]):
             raise ctx.unsupported(f"some of the {name} tensors are missing")
-    if ctx.options.cell_clip < 0 or ctx.options.proj_clip < 0:
-        raise ctx.unsupported("a clip is negative")
     for index in (layout.output_state, layout.cell_state):
         if not ctx.input(index).is_variable:
             raise ctx.unsupported(f"input {index} is state and must be a variable tensor")

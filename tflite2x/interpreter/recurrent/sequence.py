@@ -41,8 +41,10 @@ def run_sequence(
     steps, _, batch = x.shape[:3]
     samples = len(output_state)
     for state in (output_state, cell_state):
-        if batch == 0 or state[0].size % batch:
+        if state[0].size % batch if batch else state[0].size:
             raise InputError(f"a state of {state[0].size} elements does not fit a batch of {batch}")
+    if batch == 0:
+        return np.zeros((steps, samples, 0, output_state.shape[-1]), output_state.dtype)
     # The state belongs to N samples even where the inputs are common to all of them.
     output = output_state.reshape(samples, batch, -1)
     memory = cell_state.reshape(samples, batch, -1)
