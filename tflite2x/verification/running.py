@@ -73,7 +73,10 @@ def run_batches(interpreter: Interpreter, batches: Sequence[Batch]) -> list[list
                 continue
             inputs = [np.roll(a, call, axis=0) for a in batch.inputs] if call else batch.inputs
             results.append(_run(interpreter, batch, inputs))
-    return [[np.concatenate(parts) for parts in zip(*results, strict=True)] for results in found]
+    return [
+        results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
+        for results in found
+    ]
 
 
 def failing_batch(interpreter: Interpreter, batches: Sequence[Batch]) -> tuple[int, Tflite2xError] | None:

@@ -144,30 +144,42 @@ def same_operator(
     a: Operator, b: Operator, subgraphs: Mapping[Subgraph, Subgraph], tensors: Mapping[Tensor, Tensor]
 ) -> bool:
     """Whether ``b`` computes from its inputs what ``a`` computes from their counterparts. Versions do not matter."""
-    if (a.opcode, a.custom_code) != (b.opcode, b.custom_code):
+    if a.opcode != b.opcode or a.custom_code != b.custom_code:
         return False
-    if len(a.inputs) != len(b.inputs) or len(a.outputs) != len(b.outputs):
+    read, written = (a.inputs, b.inputs), (a.outputs, b.outputs)
+    if len(read[0]) != len(read[1]) or len(written[0]) != len(written[1]):
         return False
     if not same_options(a, b, subgraphs):
         return False
-    for x, y in zip((*a.inputs, *a.intermediates), (*b.inputs, *b.intermediates), strict=False):
+    for x, y in zip(*read, strict=True):
         if not _same_value(x, y, tensors):
             return False
-    return len(a.intermediates) == len(b.intermediates) and all(
-        (x is None and y is None) or (x is not None and y is not None and tensors.get(y) is x and same_tensor(x, y))
-        for x, y in zip(a.outputs, b.outputs, strict=True)
-    )
+    if a.intermediates or b.intermediates:
+        if len(a.intermediates) != len(b.intermediates):
+            return False
+        if not all(_same_value(x, y, tensors) for x, y in zip(a.intermediates, b.intermediates, strict=True)):
+            return False
+    for x, y in zip(*written, strict=True):
+        if x is None or y is None:
+            if x is not y:
+                return False
+        elif tensors.get(y) is not x or not same_tensor(x, y):
+            return False
+    return True
 
 
 def same_options(a: Operator, b: Operator, subgraphs: Mapping[Subgraph, Subgraph]) -> bool:
     """Whether two operators have equal options and call counterparts."""
-    if a.calls.keys() != b.calls.keys():
+    mine, theirs = a.calls, b.calls
+    if mine.keys() != theirs.keys():
         return False
-    if a.calls:
-        if any(subgraphs.get(b.calls[name]) is not graph for name, graph in a.calls.items()):
+    if mine:
+        if any(subgraphs.get(theirs[name]) is not graph for name, graph in mine.items()):
             return False
     elif a.options != b.options or a.other_options != b.other_options:
         return False
+    if a.custom_options is b.custom_options:
+        return True
     custom = [bytes(op.custom_options) if op.custom_options is not None else b"" for op in (a, b)]
     return custom[0] == custom[1]
 
@@ -178,18 +190,19 @@ def _same_value(a: Tensor | None, b: Tensor | None, tensors: Mapping[Tensor, Ten
         return a is b
     if not same_tensor(a, b):
         return False
-    if a.is_constant and b.is_constant:
-        return same_bytes(a, b)
-    return tensors.get(b) is a and a.is_constant == b.is_constant
+    constant = a.is_constant
+    if constant != b.is_constant:
+        return False
+    return same_bytes(a, b) if constant else tensors.get(b) is a
 
 
 def same_tensor(a: Tensor, b: Tensor) -> bool:
     """Whether type, shape and quantization are equal (names may differ)."""
     return (
         a.dtype == b.dtype
-        and tuple(a.shape) == tuple(b.shape)
+        and a.shape == b.shape
         and a.is_variable == b.is_variable
-        and _open_shape(a) == _open_shape(b)
+        and (a.shape_signature == b.shape_signature or _open_shape(a) == _open_shape(b))
         and same_meaning(a.quantization, b.quantization)
     )
 
@@ -200,6 +213,8 @@ def _open_shape(tensor: Tensor) -> tuple[int, ...]:
 
 def same_meaning(a: Quantization | None, b: Quantization | None) -> bool:
     """Whether two quantizations give integers the same meaning; information such as min and max does not count."""
+    if a is None and b is None:
+        return True
     empty_a, empty_b = a is None or not (a.scale.size or a.details), b is None or not (b.scale.size or b.details)
     if empty_a or empty_b or a is None or b is None:
         return empty_a and empty_b
