@@ -50,7 +50,11 @@ def diagnose(
         typer.Option("--real", help="Inputs are real numbers: mistakes in quantizing them are looked for, too."),
     ] = False,
     rounding: Annotated[
-        RoundingChoice, typer.Option(help="single: LiteRT; double: TFLite Micro (gemmlowp).")
+        RoundingChoice,
+        typer.Option(
+            help="Whose arithmetic: single: LiteRT as released (it rounds twice, and once in FULLY_CONNECTED); double: "
+            "TFLite Micro (twice)."
+        ),
     ] = RoundingChoice.SINGLE,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:

@@ -26,7 +26,11 @@ def explain(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
     rounding: Annotated[
-        RoundingChoice, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
+        RoundingChoice,
+        typer.Option(
+            help="Whose arithmetic: single: LiteRT as released (it rounds twice, and once in FULLY_CONNECTED); double: "
+            "TFLite Micro (twice)."
+        ),
     ] = RoundingChoice.SINGLE,
 ) -> None:
     """Show the exact arithmetic of every operator with its numbers.

@@ -45,7 +45,11 @@ def trace(
     ] = False,
     real: Annotated[bool, typer.Option("--real", help="Inputs are real numbers: quantize them.")] = False,
     rounding: Annotated[
-        RoundingChoice, typer.Option(help="single: LiteRT; double: TFLite Micro (gemmlowp).")
+        RoundingChoice,
+        typer.Option(
+            help="Whose arithmetic: single: LiteRT as released (it rounds twice, and once in FULLY_CONNECTED); double: "
+            "TFLite Micro (twice)."
+        ),
     ] = RoundingChoice.SINGLE,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:
