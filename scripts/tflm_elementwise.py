@@ -75,22 +75,27 @@ def arithmetic(make: Maker, op: str, dtype: str) -> None:
     make.operator(op, [a, b], [make.output(dtype, **out)], options)
 
 
-@kind("MUL int8 ties")
+@kind("MUL int8 ties", "PRELU int8 ties")
 def close_products(make: Maker, op: str, dtype: str, _: str) -> None:
     """Take factors whose product a multiplier that is rounded to float32 first rounds to another integer."""
-    every = np.arange(-128, 128)
-    products = np.multiply.outer(every, every).reshape(-1)
+    magnitudes = np.arange(1, 128)
+    products, first = np.unique(-np.multiply.outer(magnitudes, magnitudes), return_index=True)
     while True:
         a, b, out = (np.float32(make.scale(low, high)) for low, high in ((1e-3, 0.5), (1e-3, 0.5), (1e-3, 1.0)))
         wide = requantize(products, *quantize_multiplier(float(a) * float(b) / float(out)), "double")
         narrow = requantize(products, *quantize_multiplier(float(a * b / out)), "double")
-        found = np.flatnonzero((wide != narrow) & (np.abs(wide) < 127))
+        found = np.flatnonzero((wide != narrow) & (wide > -127))
         if found.size:
             break
-    index = make.rng.permutation(np.concatenate([found[:40], make.rng.integers(0, products.size, 20)]))
-    left, right = (every[i].astype(np.int8) for i in (index // 256, index % 256))
-    inputs = [make.given([left] * 2, scale=float(a)), make.given([right] * 2, scale=float(b))]
-    make.operator(op, inputs, [make.output(dtype, scale=float(out))], tables.MulOptions())
+    index = first[make.rng.permutation(np.concatenate([found[:40], make.rng.integers(0, products.size, 20)]))]
+    left, right = -magnitudes[index // 127].astype(np.int8), magnitudes[index % 127].astype(np.int8)
+    if op == "PRELU":
+        left, right = left.reshape(1, 1, 1, -1), right.reshape(1, 1, -1)
+        inputs = [make.given([left] * 2, scale=float(a)), make.constant("alpha", right, scale=float(b))]
+    else:
+        inputs = [make.given([left] * 2, scale=float(a)), make.given([right] * 2, scale=float(b))]
+    options = tables.MulOptions() if op == "MUL" else None
+    make.operator(op, inputs, [make.output(dtype, scale=float(out))], options)
 
 
 @kind("DIV int8")

@@ -43,7 +43,7 @@ class Interpreter:
     Args:
         model: The model; it is not changed.
         rounding: ``single`` follows LiteRT's reference kernels, ``double`` TFLite Micro. Most kernels of both round
-            twice, as gemmlowp does; FULLY_CONNECTED, MUL and int8 LOGISTIC and TANH differ.
+            twice, as gemmlowp does; :mod:`tflite2x.interpreter.micro` lists those that differ.
         kernels: Kernels prepared by earlier interpreters, for models that have operators in common; None to prepare
             all of them.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 import numpy as np
 
 from tflite2x.errors import PluginError, UnsupportedError
+from tflite2x.interpreter import micro
 from tflite2x.interpreter.batching import stack
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.table import KERNEL_TABLE
@@ -74,7 +75,7 @@ def kernel(
 
     def declare(prepare: F) -> F:
         for name in names:
-            BUILTIN_KERNELS[name] = Kernel(name, prepare, tuple(types), verified, pure)
+            BUILTIN_KERNELS[name] = Kernel(name, prepare, tuple(types), micro.verified(name, verified), pure)
         return prepare
 
     return declare
