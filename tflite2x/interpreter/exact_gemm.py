@@ -43,8 +43,9 @@ class ExactGemm:
 
     def __init__(self, weights: Array, magnitude: int) -> None:
         # Narrow numbers: what large arrays of wide ones cost is the memory.
-        narrow = weights.size and weights.min() > -(1 << 15) and weights.max() < 1 << 15
-        sums = np.abs(weights.astype(np.int16 if narrow else np.int64))
+        small = weights.size and -(1 << 15) < weights.min() <= weights.max() < 1 << 15
+        weights = weights.astype(np.int16 if small else np.int64, copy=False)
+        sums = np.abs(weights)
         self.bound: NDArray[np.float64] = sums.sum(axis=-2, dtype=np.int64).astype(np.float64) * magnitude
         largest = float(self.bound.max(initial=0))
         self.dtype = exact_dtype(largest)

@@ -93,7 +93,8 @@ class _Layer:
         )  # fmt: skip
         if filter_.type.name == "INT16":
             q = dataclasses.replace(q, wide=True)
-        matrix = (self.weights.astype(np.int64) - q.filter_zero_point).T
+        narrow = np.dtype(np.int16 if self.weights.dtype.itemsize == 1 else np.int32)  # wide numbers cost memory
+        matrix: Array = (self.weights.astype(narrow) - q.filter_zero_point).T
         gemm = ExactGemm(matrix, q.magnitude)
         folded = effective_bias(q, matrix, self.bias)
         stage: Stage
