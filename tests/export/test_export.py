@@ -259,6 +259,8 @@ def test_a_thousand_inputs_with_xc_fc(models: Path, tmp_path: Path, name: str, l
 @pytest.mark.sweep
 def test_sanitizers_find_nothing(models: Path, tmp_path: Path) -> None:
     check(zoo(), "c", tmp_path / "zoo", 200, *SANITIZE)
+    for number, model in enumerate((windowed(), windowed("int8"), recurrent(), recurrent(time_major=True, clip=0.5))):
+        check(model, "c", tmp_path / f"state {number}", 200, *SANITIZE)
     for name in QUANTIZED:
         check(load(models, name), "c", tmp_path / name, 20, *SANITIZE)
 

@@ -111,7 +111,7 @@ def test_models_equal_litert(models: Path, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_operator(tmp_path: Path, lang: str) -> None:
-    check(float_zoo(seed=5), lang, tmp_path, 30, *(SANITIZE if lang == "c" else ()))
+    check(float_zoo(seed=5), lang, tmp_path, 30)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -220,6 +220,16 @@ def test_when_all_inputs_are_such_inputs_nothing_is_written(tmp_path: Path, monk
 @pytest.mark.parametrize("name", FLOATS)
 def test_a_thousand_inputs(models: Path, tmp_path: Path, name: str, lang: str) -> None:
     check(tflite2x.load(models / f"{name}.tflite"), lang, tmp_path, 1000)
+
+
+@pytest.mark.sweep
+def test_sanitizers_find_nothing(models: Path, tmp_path: Path) -> None:
+    for seed in range(3):
+        check(float_zoo(seed=seed), "c", tmp_path / f"zoo {seed}", 100, *SANITIZE)
+    for regular in (False, True):
+        check(detector(regular=regular, dtype="uint8"), "c", tmp_path / f"detector {regular}", 100, *SANITIZE)
+    for name in FLOATS:
+        check(tflite2x.load(models / f"{name}.tflite"), "c", tmp_path / name, 20, *SANITIZE)
 
 
 @pytest.mark.sweep
