@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The int8 LSTM with 16-bit cell state as a NumPy function.
 
-States are arguments and results: ``y, output_state, cell_state = f(x, output_state, cell_state)``; the steps of
-exported programs (:mod:`tflite2x.program.lstm`) hold both in one value that lives on, and know fewer variants. Formulas:
-LiteRT ``lstm_eval.cc`` (LstmStepInteger8x8_16) and gemmlowp's ``fixedpoint.h`` on int16, as in
+States are arguments and results: ``y, output_state, cell_state = f(x, output_state, cell_state)``. The steps of
+exported programs (:mod:`tflite2x.program.lstm`) hold both in one value, and know fewer variants. Formulas: LiteRT
+``lstm_eval.cc`` (LstmStepInteger8x8_16) and gemmlowp's ``fixedpoint.h`` on int16, as in
 :mod:`tflite2x.interpreter.recurrent.integer_cell`, to which a test holds the printed code.
 """
 
