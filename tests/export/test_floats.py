@@ -36,10 +36,12 @@ FLOATS = ("cnn_float", "dscnn_float", "kws_float", "logistic_float", "mlp_float"
 class Compiled:
     """The C code of a model as a shared library."""
 
-    def __init__(self, model: Model, folder: Path) -> None:
+    def __init__(self, model: Model, folder: Path, *flags: str) -> None:
         export(model, folder, lang="c", test_vectors=0, name="net")
-        flags = ("-std=c99", "-O2", "-ffp-contract=off", "-shared", "-fPIC")
-        subprocess.run([need("gcc"), *flags, "-o", "net.so", "net.c", "net_data.c"], cwd=folder, check=True)
+        flags = flags or ("-std=c99", "-O2", "-ffp-contract=off")
+        subprocess.run(
+            [need("gcc"), *flags, "-shared", "-fPIC", "-o", "net.so", "net.c", "net_data.c"], cwd=folder, check=True
+        )
         self._run = ctypes.CDLL(str(folder / "net.so")).net_run
         self.program: Program = lower(model)
 
@@ -141,6 +143,21 @@ def test_code_that_may_reorder_floats_does_not_compile(models: Path, tmp_path: P
     done = subprocess.run([need("gcc"), "-ffast-math", "-c", "net.c"], cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode != 0
     assert b"must be rounded to float32" in done.stderr
+
+
+def test_no_flag_is_needed_against_contraction(tmp_path: Path) -> None:
+    """Compilers fuse products and sums by default where the processor can; the code itself forbids it."""
+    processor = Path("/proc/cpuinfo")
+    if not processor.exists() or "fma" not in processor.read_text():
+        pytest.skip("this processor cannot fuse")
+    model = float_zoo("weighted", seed=2)
+    (inputs, *_) = zip(*generate_all(model.main, 1, 3), strict=True)
+    plain, fused = (
+        Compiled(model, tmp_path / "plain"),
+        Compiled(model, tmp_path / "fused", "-std=gnu99", "-O3", "-mfma"),
+    )
+    for mine, theirs in zip(fused.run(list(inputs)), plain.run(list(inputs)), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_makefile_builds_the_checking_program(models: Path, tmp_path: Path) -> None:

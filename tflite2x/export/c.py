@@ -31,11 +31,18 @@ from tflite2x.program.steps import Step
 _NOT_FINITE = {"inf": "(1.0f / 0.0f)", "-inf": "(-1.0f / 0.0f)", "nan": "(0.0f / 0.0f)"}
 
 _FLOAT_NOTE = [
-    "", "Compile without contraction (-ffp-contract=off, or -std=c99 with gcc), and never with -ffast-math:",
-    "a compiler that fuses or reorders float32 operations changes results.",
+    "", "Compile without contraction (-ffp-contract=off; the pragmas below say so to common compilers), and never with",
+    "-ffast-math: a compiler that fuses or reorders float32 operations changes results.",
 ]  # fmt: skip
 _FLOAT_GUARD = """#include <float.h>
 
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
 #if defined(__FAST_MATH__) || (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16)
 #error "float32 operations must be rounded to float32, one by one: see above (and -msse2 -mfpmath=sse on old x86)"
 #endif

@@ -45,7 +45,8 @@ def export(
         folder: Where the files go; made if needed. Files of the same names are replaced, all of them or none.
         lang: ``c`` (C99), ``rust`` (a Cargo package; the library is ``no_std``) or ``numpy`` (one file).
         arrays: Write only the parameters with their quantization.
-        test_vectors: Number of test vectors; 0 writes none.
+        test_vectors: Number of test vectors; 0 writes none. There may be fewer where float32 results are rounded to
+            integers inside of the model: see :func:`tflite2x.export.vectors.make`.
         seed: Seed of the test vectors.
         rounding: ``single`` as LiteRT's reference kernels, ``double`` as TFLite Micro.
         name: Prefix of names and files; by default that of the model's file.
