@@ -192,6 +192,7 @@ def _reducing(z: Zoo, x: Tensor, u: Tensor, h: Tensor) -> None:
     z.op("SUM", [x, z.const([2])], [z.out((1, 6, 4), scale=0.5)], o.ReducerOptions())
     z.op("REDUCE_MAX", [x, z.const([1, 3])], [z.out((1, 8), scale=0.1, zero=3)], o.ReducerOptions())
     z.op("REDUCE_MIN", [u, z.const([2])], [z.out((1, 6, 1, 4), "uint8", 0.1, 100)], o.ReducerOptions(keep_dims=True))
+    z.op("SOFTMAX", [h], [z.out((1, 6, 8, 4), "int16", 2.0**-15)], o.SoftmaxOptions(beta=0.7))
     z.op("SOFTMAX", [x], [z.out((1, 6, 8, 4), scale=1 / 256, zero=-128)], o.SoftmaxOptions(beta=1.0))
     z.op("SOFTMAX", [u], [z.out((1, 6, 8, 4), "uint8", 1 / 256)], o.SoftmaxOptions(beta=0.5))
     z.op("ARG_MAX", [x, z.const([3])], [z.out((1, 6, 8), "int64")], o.ArgMaxOptions(output_type=4))

@@ -78,6 +78,14 @@ static int32_t one_over_one_plus_x(int32_t a)
     return saturating_double(x, 1);
 }
 """,
+    "interpolate_16": """
+/* An int16 value in a table of 513: 9 bits of index, 7 bits of linear interpolation. */
+static int32_t interpolate_16(const int16_t *table, int32_t x)
+{
+    const int16_t *entry = table + 256 + (x >> 7);
+    return entry[0] + (((entry[1] - entry[0]) * (x & 127) + 64) >> 7);
+}
+""",
     **c_float_helpers.HELPERS,
     **c_detection_kernels.HELPERS,
     **c_lstm_kernels.HELPERS,

@@ -58,11 +58,35 @@ static void $F(const $X *x, $Y *y, const $F_params *p)
 static void $F(const $X *x, $Y *y, const $F_params *p)
 {
     for (int32_t i = 0; i < p->size; i++) {
-        const int16_t *entry = p->table + 256 + (x[i] >> 7);
-        y[i] = ($Y)(entry[0] + (((entry[1] - entry[0]) * (x[i] & 127) + 64) >> 7));
+        y[i] = ($Y)interpolate_16(p->table, x[i]);
     }
 }
-""", ()),
+""", ("interpolate_16",)),
+    "softmax_16": ("""
+static void $F(const $X *x, $Y *y, const $F_params *p)
+{
+    for (int32_t row = 0; row < p->rows; row++, x += p->depth, y += p->depth) {
+        int32_t largest = x[0], total = 0, bits = 0;
+        for (int32_t i = 1; i < p->depth; i++) {
+            largest = x[i] > largest ? x[i] : largest;
+        }
+        for (int32_t i = 0; i < p->depth; i++) {
+            const int32_t below = requantize(x[i] - largest, p->mantissa, p->shift) + 32767;
+            y[i] = ($Y)interpolate_16(p->exponential, clamp(below, -32768, 32767));
+            total += y[i];
+        }
+        while (total >> bits != 0) {
+            bits++;
+        }
+        const int64_t shifted = ((int64_t)total * ((int64_t)1 << (31 - bits)) + (1 << 13)) >> 14;
+        const int32_t at = clamp((int32_t)shifted - (1 << 15) - (1 << 16), -32768, 32767);
+        const int64_t factor = interpolate_16(p->reciprocal, at);
+        for (int32_t i = 0; i < p->depth; i++) {
+            y[i] = ($Y)clamp((int32_t)((y[i] * factor + ((int64_t)1 << (bits - 2))) >> (bits - 1)), 0, 32767);
+        }
+    }
+}
+""", ("clamp", "requantize", "interpolate_16")),
     "sigmoid_16": ("""
 static void $F(const $X *x, $Y *y, const $F_params *p)
 {

@@ -95,6 +95,14 @@ fn place(at: &[i32], stride: &[i32]) -> i32 {
     at.iter().zip(stride).map(|(a, s)| a * s).sum()
 }
 """,
+    "interpolate_16": """
+/// An int16 value in a table of 513: 9 bits of index, 7 bits of linear interpolation.
+fn interpolate_16(table: &[i16], x: i32) -> i32 {
+    let at = (256 + (x >> 7)) as usize;
+    let (low, high) = (i32::from(table[at]), i32::from(table[at + 1]));
+    low + (((high - low) * (x & 127) + 64) >> 7)
+}
+""",
     **_FLOAT_HELPERS,
     **rust_detection_kernels.HELPERS,
     **rust_lstm_kernels.HELPERS,

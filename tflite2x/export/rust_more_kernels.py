@@ -51,12 +51,31 @@ pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     "interpolate": ("""
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     for (x, y) in x.iter().zip(y) {
-        let at = (256 + (*x >> 7)) as usize;
-        let (low, high) = (i32::from(p.table[at]), i32::from(p.table[at + 1]));
-        *y = (low + (((high - low) * (i32::from(*x) & 127) + 64) >> 7)) as $Y;
+        *y = interpolate_16(p.table, i32::from(*x)) as $Y;
     }
 }
-""", ()),
+""", ("interpolate_16",)),
+    "softmax_16": ("""
+pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
+    let depth = p.depth as usize;
+    for (x, y) in x.chunks_exact(depth).zip(y.chunks_exact_mut(depth)) {
+        let largest = x.iter().fold(i32::MIN, |most, v| most.max(i32::from(*v)));
+        let mut total = 0;
+        for (v, y) in x.iter().zip(y.iter_mut()) {
+            let below = requantize(i32::from(*v) - largest, p.mantissa, p.shift) + 32767;
+            *y = interpolate_16(p.exponential, below.clamp(-32768, 32767)) as $Y;
+            total += i32::from(*y);
+        }
+        let bits = 32 - total.leading_zeros();
+        let shifted = ((i64::from(total) << (31 - bits)) + (1 << 13)) >> 14;
+        let at = (shifted as i32 - (1 << 15) - (1 << 16)).clamp(-32768, 32767);
+        let factor = i64::from(interpolate_16(p.reciprocal, at));
+        for y in y {
+            *y = ((i64::from(*y) * factor + (1i64 << (bits - 2))) >> (bits - 1)).clamp(0, 32767) as $Y;
+        }
+    }
+}
+""", ("requantize", "interpolate_16")),
     "sigmoid_16": ("""
 pub fn $F(x: &[$X], y: &mut [$Y], p: &$P) {
     for (x, y) in x.iter().zip(y) {

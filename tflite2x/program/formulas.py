@@ -337,6 +337,15 @@ _SIMPLE: dict[type[s.Step], tuple[list[str], str | None]] = {
         ],
         "half up",
     ),
+    s.Softmax16: (
+        [
+            "e     = exponential[clamp16(requantize(x - max(row), mantissa, shift) + 32767)], interpolated",
+            "total = sum(e), with h leading zeros",
+            "f     = reciprocal[clamp16((((total << (h - 1)) + 2**13) >> 14) - 2**15 - 2**16)], interpolated",
+            "y     = clamp((e * f + 2**(30 - h)) >> (31 - h), 0, 32767)",
+        ],
+        "half up",
+    ),
     s.SvdfUpdate: (
         [
             "state[b, f, m] = old[b, f, m + 1];  the last one is the newest:",

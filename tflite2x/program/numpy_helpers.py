@@ -152,6 +152,13 @@ def tanh_16(a, integer_bits):
     """tanh(a) for a with so many integer bits; 15 fractional bits."""
     return np.sign(a) * clamp_16((newton_16(exp_16(-np.abs(a), integer_bits + 1)) - (1 << 13)) << 2)
 ''',
+    "interpolate_16": '''
+def interpolate_16(table, x):
+    """Look int16 values up in a table of 513: 9 bits of index, 7 bits of linear interpolation."""
+    table = table.astype(np.int64)
+    low, high = table[256 + (x >> 7)], table[257 + (x >> 7)]
+    return low + (((high - low) * (x & 127) + 64) >> 7)
+''',
 }
 
 #: Helper -> helpers that it calls.

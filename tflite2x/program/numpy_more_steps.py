@@ -114,6 +114,24 @@ def _interpolate(step: s.Interpolate) -> Lines:
     )
 
 
+@prints(s.Softmax16)
+def _softmax(step: s.Softmax16) -> Lines:
+    return Lines(
+        [
+            f"rows = {step.inputs[0].name}.reshape({step.rows}, {step.depth}).astype(np.int64)",
+            "below = rows - rows.max(axis=1, keepdims=True)",
+            f"at = clamp_16(requantize(below, {step.mantissa}, {step.shift}) + 32767)",
+            f"e = interpolate_16({step.exponential.name}, at)",
+            "total = e.sum(axis=1, keepdims=True)",
+            "bits = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # position of the highest bit, plus one",
+            "at = clamp_16((((total << (31 - bits)) + (1 << 13)) >> 14) - (1 << 15) - (1 << 16))",
+            f"y = (e * interpolate_16({step.reciprocal.name}, at) + (np.int64(1) << (bits - 2))) >> (bits - 1)",
+            f"{step.output.name} = np.clip(y, 0, 32767).astype(np.int16).reshape({shape_text(step.output)})",
+        ],
+        ("requantize", "clamp_16", "interpolate_16"),
+    )
+
+
 @prints(s.Sigmoid16)
 def _sigmoid(step: s.Sigmoid16) -> Lines:
     x, table = step.inputs[0].name, step.table.name

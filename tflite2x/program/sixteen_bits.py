@@ -8,11 +8,12 @@ import numpy as np
 from tflite2x.interpreter.elementwise import option, per_tensor, symmetric
 from tflite2x.interpreter.fixedpoint import activation_range
 from tflite2x.interpreter.kernels.arithmetic import log2_of, powers_of_two
+from tflite2x.interpreter.kernels.softmax import int16_parameters
 from tflite2x.interpreter.lookup import interpolate as interpolated
 from tflite2x.interpreter.lookup import sigmoid_table
 from tflite2x.program.elementwise import FUNCTIONS, add, loops, multiplier, table_of
 from tflite2x.program.lowering import Work, lowers
-from tflite2x.program.steps import AddPowers, Interpolate, Prelu, Sigmoid16, Step
+from tflite2x.program.steps import AddPowers, Interpolate, Prelu, Sigmoid16, Softmax16, Step
 from tflite2x.program.values import Array, fits
 
 _INT16 = ("INT16",)
@@ -81,6 +82,20 @@ def function(work: Work) -> list[Step]:
         Interpolate(
             **work.common(0), size=work.output().size, meaning=FUNCTIONS[work.op.name],
             table=work.const("table", table, f"{FUNCTIONS[work.op.name]} in quantized steps", np.int16),
+        )
+    ]  # fmt: skip
+
+
+@lowers("SOFTMAX", types=_INT16)
+def softmax(work: Work) -> list[Step]:
+    """SOFTMAX: two tables, of exp(x) and of 1 / (1 + x)."""
+    mantissa, shift, exponential, reciprocal = int16_parameters(work.ctx, float(np.float32(work.ctx.options.beta)))
+    depth = work.input(0).shape[-1]
+    return [
+        Softmax16(
+            **work.common(0), rows=work.input(0).size // depth, depth=depth, mantissa=int(mantissa), shift=int(shift),
+            exponential=work.const("exponential", exponential, "exp(x) for x from -10 to 0", np.int16),
+            reciprocal=work.const("reciprocal", reciprocal, "1 / (1 + x) for x from 0 to 1", np.int16),
         )
     ]  # fmt: skip
 

@@ -231,6 +231,33 @@ class Softmax(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Softmax16(Step):
+    """Softmax of rows of int16 values, with two tables that are interpolated as in ``Interpolate``.
+
+    ::
+
+        e     = exponential[clamp16(requantize(x - max(row), mantissa, shift) + 32767)]
+        total = sum(e), with h leading zeros
+        f     = reciprocal[clamp16((((total << (h - 1)) + 2**13) >> 14) - 2**15 - 2**16)]
+        y     = clamp((e * f + 2**(30 - h)) >> (31 - h), 0, 32767)
+
+    Attributes:
+        rows: Number of rows.
+        depth: Length of a row.
+        exponential: int16 [513].
+        reciprocal: int16 [513].
+    """
+
+    kind: ClassVar[str] = "softmax_16"
+    rows: int
+    depth: int
+    mantissa: int
+    shift: int
+    exponential: Const
+    reciprocal: Const
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Mean(Step):
     """``y = clamp(rescale(sum(x) - elements * x_zero, mantissa, shift) + y_zero, low, high)`` (MEAN, SUM).
 

@@ -106,12 +106,12 @@ _RESERVED = _words("""
 _USED = _words("""
     above acc advance array at base64 below bias bias_hi bias_lo bits bottom c clamp clamp_16 columns count differs
     dx dy e erfc_of exp_16 exp_minus_1 exp_of exponentials extent factor first floor_of g gelu_of h half high
-    high_mul high_mul_16 i j k kept left limit log_of logistic_16 logistic_of low main mask matrix mean middle more
-    n negative newton_16 np offset offset_scale one one_over_one_plus_x out overlapping p padded part place positive
-    pow_of power_of_two product requantize rescale rescale_wide rest result results right round_of round_shift
-    rounding_divide rows run safe saturating_double scale scratch shift shift1 shift2 sqrt_of start steps suppress
-    table tanh_16 tanh_of tap taps there to_float top total v vectors weights whole whole_of wide window windows
-    wrap x y zero zlib
+    high_mul high_mul_16 i interpolate_16 j k kept left limit log_of logistic_16 logistic_of low main mask matrix
+    mean middle more n negative newton_16 np offset offset_scale one one_over_one_plus_x out overlapping p padded
+    part place positive pow_of power_of_two product requantize rescale rescale_wide rest result results right
+    round_of round_shift rounding_divide rows run safe saturating_double scale scratch shift shift1 shift2 sqrt_of
+    start steps suppress table tanh_16 tanh_of tap taps there to_float top total v vectors weights whole whole_of
+    wide window windows wrap x y zero zlib
 """) | {f"{word}_{i}" for word in ("output", "buffer", "step", "expected") for i in range(1000)}
 
 

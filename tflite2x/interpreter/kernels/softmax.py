@@ -133,15 +133,18 @@ def _int16_tables(dtype: DTypeLike) -> tuple[Int64, Int64]:
     return exponential, reciprocal
 
 
-def _int16_softmax(ctx: KernelContext, beta: float) -> Run:
+def int16_parameters(ctx: KernelContext, beta: float) -> tuple[Int64, Int64, Int64, Int64]:
+    """Return mantissa and shift of the input's multiplier, and the tables of exp(x) and 1 / (1 + x), for int16."""
     source = ctx.input(0)
     if source.z != 0:
         raise ctx.unsupported(f"tensor {source.name!r} has the zero point {source.z}", "int16 needs zero point 0.")
     micro = ctx.rounding == "double"
-    exponential, reciprocal = _int16_tables(np.float32 if micro else np.float64)
     product = source.s * beta if micro else float(np.float32(source.s) * np.float32(beta))
-    real = product / (10 / 65535)
-    mantissa, shift = quantize_multiplier(real, "double")
+    return *quantize_multiplier(product / (10 / 65535), "double"), *_int16_tables(np.float32 if micro else np.float64)
+
+
+def _int16_softmax(ctx: KernelContext, beta: float) -> Run:
+    mantissa, shift, exponential, reciprocal = int16_parameters(ctx, beta)
 
     def values(x: Array) -> Array:
         wide = x.astype(np.int64)
