@@ -258,3 +258,11 @@ def test_quantized_addition_without_scales_is_refused() -> None:
     model = one_operator("ADD", AddOptions(), inputs, [("int8", (1,))])
     with pytest.raises(UnsupportedError, match="per-tensor"):
         tflite2x.Interpreter(model).run([v.array for v in inputs])
+
+
+def test_atan2_does_not_broadcast() -> None:
+    """LiteRT would pair the elements as they come in memory."""
+    arrays = [np.ones((2, 1), np.float32), np.ones((2, 3), np.float32)]
+    model = tflite2x.Model.build("ATAN2", arrays, [{"shape": (2, 3), "dtype": "float32"}])
+    with pytest.raises(ExecutionError, match="must have one shape"):
+        tflite2x.Interpreter(model).run([])

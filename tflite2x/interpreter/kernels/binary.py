@@ -98,9 +98,17 @@ def power(ctx: KernelContext) -> Run:
 
 @kernel("ATAN2", types=("float32", "float64", "float16", "bfloat16"))
 def atan2(ctx: KernelContext) -> Run:
-    """ATAN2 of y and x (LiteRT atan2.cc)."""
+    """ATAN2 of y and x (LiteRT atan2.cc), which have one shape: LiteRT pairs elements of other shapes as they come."""
     check_types(ctx, ("float32", "float64", "float16", "bfloat16"), inputs=2)
-    return two(ctx, in_double(np.arctan2))
+    compute = two(ctx, in_double(np.arctan2))
+
+    def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
+        shapes = [a.shape[1:] for a in inputs if a is not None]
+        if len(set(shapes)) > 1:
+            raise ctx.execution_error(f"inputs of shapes {list(shapes[0])} and {list(shapes[1])} must have one shape")
+        return compute(inputs)
+
+    return run
 
 
 @kernel("ADD_N", types=("float32", "int32"))

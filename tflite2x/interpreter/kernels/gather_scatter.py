@@ -25,6 +25,7 @@ from tflite2x.interpreter.kernels.layout import (
     sample_count,
     zeros,
 )
+from tflite2x.interpreter.kernels.scattering import combine_at
 from tflite2x.interpreter.registry import kernel
 
 
@@ -124,7 +125,7 @@ def scatter_nd(ctx: KernelContext) -> Run:
         values = over_samples(updates.reshape(len(updates), places.shape[1], *shape[depth:]), count)
         ordered = np.sort(places, axis=1)
         if np.any(ordered[:, 1:] == ordered[:, :-1]):
-            np.add.at(result, index, values)
+            combine_at(np.add, result, places, values)
         else:  # every place once, which is much faster; the addition turns -0.0 into 0.0
             result[index] += values
         return [result.reshape(count, *shape)]

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
-from tflite2x.interpreter.kernels.layout import given, integer, over_samples, sample_count
+from tflite2x.interpreter.kernels.layout import given, integer, sample_count
+from tflite2x.interpreter.kernels.scattering import combine_at
 from tflite2x.interpreter.registry import kernel
 
 
@@ -32,7 +33,7 @@ def segment_sum(ctx: KernelContext) -> Run:
         if ids.size and (ids[0] != 0 or steps.min() < 0 or steps.max() > 1):
             raise ctx.execution_error(f"segment numbers {ids.tolist()} do not begin at 0 and go up by 0 or 1")
         result = np.zeros((len(x), int(ids[-1]) + 1 if ids.size else 0, *x.shape[2:]), x.dtype)
-        np.add.at(result, (np.arange(len(x))[:, None], ids[None]), x)
+        combine_at(np.add, result, ids[None], x)
         return [result]
 
     return run
@@ -65,11 +66,7 @@ def _unsorted(name: str, combine: np.ufunc, start: str) -> None:
             result = np.full((count, number + 1, *rest), initial, dtype)
             place = np.where(ids < 0, number, ids).reshape(len(ids), entries)
             with np.errstate(all="ignore"):
-                combine.at(
-                    result,
-                    (np.arange(count)[:, None], over_samples(place, count)),
-                    over_samples(x.reshape(len(x), entries, *rest), count),
-                )
+                combine_at(combine, result, place, x.reshape(len(x), entries, *rest))
             return [result[:, :number]]
 
         return run
