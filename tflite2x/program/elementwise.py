@@ -37,7 +37,7 @@ def quantized_type(work: Work, *allowed: str) -> str:
     """Refuse the operator unless its first input is of an integer type that counts steps of a scale."""
     name = work.ctx.input(0).type.name
     if name not in (allowed or _QUANTIZED):
-        raise work.ctx.unsupported(f"{work.op.name} of {name} is not integer arithmetic")
+        raise work.ctx.unsupported(f"{work.op.name} of {name} has no form here")
     return name
 
 

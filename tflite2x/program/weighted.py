@@ -22,7 +22,7 @@ from tflite2x.schema.tables import FullyConnectedOptions
 def _integer(work: Work, data: int = 0) -> None:
     x = work.ctx.input(data)
     if x.type.name not in ("INT8", "UINT8", "INT16"):
-        raise work.ctx.unsupported(f"{work.op.name} of {x.type.name} is not integer arithmetic")
+        raise work.ctx.unsupported(f"{work.op.name} of {x.type.name} has no form here")
 
 
 def _weighted(
