@@ -128,6 +128,27 @@ def test_what_cannot_run_must_stay_as_it_is(drop: bool, what: str) -> None:
     assert tflite2x.dumps(model) == before
 
 
+@dataclasses.dataclass(frozen=True)
+class Twice(Pass):
+    """Puts a second one behind the operator that cannot run."""
+
+    name: ClassVar[str] = "test-twice"
+
+    def run(self, model: Model) -> PassResult:
+        graph = model.main
+        old = graph.operators[-1].inputs[0]
+        assert old is not None
+        new = graph.add_tensor("again", old.shape, old.dtype, quantization=old.quantization)
+        op = graph.add_operator(UNKNOWN, [old], [new])
+        graph.replace_all_uses(old, new, keep=[op])
+        return PassResult(modified=True)
+
+
+def test_a_pass_that_adds_what_cannot_run_cannot_be_checked() -> None:
+    with pytest.raises(UnsupportedError, match="an operator cannot run, and the pass added it"):
+        Pipeline([Twice()]).run(holed("between"), Verify())
+
+
 def test_the_usual_passes_work_around_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "m.tflite"
     tflite2x.save(holed("between"), path)

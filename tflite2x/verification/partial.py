@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from tflite2x.errors import Tflite2xError, UnsupportedError
+from tflite2x.interpreter.registry import find_kernel
 from tflite2x.rewrite.interface import Link, SubgraphLinks
 from tflite2x.rewrite.report import NotRun, Verdict
 from tflite2x.verification.holes import Punched, Runnable, find_runnable, punch
@@ -105,6 +106,11 @@ def _without_holes(step: Step, holes: Collection[Operator]) -> tuple[Step, Punch
     for op, hole in zip(partners, holes, strict=True):
         reads[op] = _computed(op, hole)
     first = punch(step.before, list(holes), {hole: reads[op] for op, hole in zip(partners, holes, strict=True)})
+    for op in (o for graph in step.after.subgraphs for o in graph.operators if o not in reads):
+        try:
+            find_kernel(op)
+        except UnsupportedError:
+            raise _changed(op, "the pass added it") from None
     after = punch(step.after, partners, reads)
     subgraphs = {after.graphs[new]: first.graphs[old] for new, old in step.subgraphs.items()}
     tensors = {**step.tensors, **successors(step)}
