@@ -187,3 +187,27 @@ def test_called_subgraphs_are_checked_on_their_own(index: int) -> None:
     with pytest.raises(CheckFailedError) as caught:
         Pipeline([BreakSubgraph(index)]).run(model, Verify())
     assert f"subgraphs[{index}].operators[" in str(caught.value)
+
+
+def test_two_files_are_compared_in_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, same, other = (tmp_path / f"{name}.tflite" for name in ("one", "same", "other"))
+    model = holed("between")
+    tflite2x.save(model, one)
+    Pipeline.parse("rename-tensors{short},strip-debug").run(model)
+    tflite2x.save(model, same)
+    assert main(["verify", str(one), str(same)]) == 0
+    text = capsys.readouterr().out
+    assert f"not run: subgraphs[0].operators[2] ({UNKNOWN})" in text
+    assert "equal: both models compute the same expressions" in text
+    Break("bias", 3).run(model)
+    tflite2x.save(model, other)
+    assert main(["verify", str(one), str(other)]) == 1
+    text = capsys.readouterr().out
+    assert "DIFFERENT" in text
+    assert "subgraphs[0].operators[3] (FULLY_CONNECTED)" in text
+    result = tflite2x.verify(one, other)
+    assert not result.equal
+    assert [n["where"] for n in result.to_dict()["not_run"]] == [f"subgraphs[0].operators[2] ({UNKNOWN})"]
+    Touch().run(model)
+    tflite2x.save(model, other)
+    assert main(["verify", str(one), str(other)]) == 2

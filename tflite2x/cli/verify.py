@@ -100,6 +100,9 @@ def render(result: PairResult, passed: bool) -> str:
     """Render the result as a few lines."""
     lines = [f"adapter: {text}" for text in result.adapters]
     lines += [f"note: {note}" for note in result.notes]
+    lines += [f"not run: {n.where}: {n.why}" for n in result.not_run]
+    if result.equal and not result.samples:
+        return "\n".join([*lines, "equal: both models compute the same expressions"])
     if result.equal:
         return "\n".join([*lines, f"equal on {result.samples} samples, bit for bit"])
     if result.failure:

@@ -6,12 +6,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
-from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
+from tflite2x.errors import ExecutionError, InputError, Tflite2xError, UnsupportedError
 from tflite2x.interpreter import Interpreter, KernelCache
 from tflite2x.interpreter.registry import find_kernel
-from tflite2x.rewrite.report import Difference, plain
+from tflite2x.rewrite.pipeline import Step
+from tflite2x.rewrite.report import Difference, NotRun, plain
+from tflite2x.rewrite.result import PassResult
 from tflite2x.verification.adapt import Trail, follow_inputs
 from tflite2x.verification.align import align_entries, align_interface, align_tensors
 from tflite2x.verification.compare import Comparison
@@ -19,11 +22,14 @@ from tflite2x.verification.config import Samples, Verify
 from tflite2x.verification.failure import Failure, crash
 from tflite2x.verification.locate import operator_at
 from tflite2x.verification.oracle import second_opinion
+from tflite2x.verification.partial import PartialCheck
 from tflite2x.verification.running import Batch, failing_batch, make_batches, run_batches
 from tflite2x.verification.session import cannot_verify
+from tflite2x.verification.structure import find_changes
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model
+    from tflite2x.ir import Model, Subgraph
+    from tflite2x.rewrite.interface import SubgraphLinks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class PairResult:
     """How two models compare.
 
     Attributes:
-        samples: How many samples ran, over all entry points.
+        samples: How many samples ran, over all entry points; 0 where both models cannot run as a whole and compute the
+            same expressions.
         worst_lsb: Largest difference of a quantized or integer output, in LSB; None without such outputs.
         worst_relative: Largest difference of a float output relative to its largest magnitude; None without such
             outputs.
@@ -42,6 +49,8 @@ class PairResult:
         notes: Remarks, such as samples that had to be restricted.
         shapes: Shapes or types of outputs that do not agree; empty when all do.
         failure: Why the second model does not run on samples on which the first one runs; empty when it does.
+        not_run: Operators that cannot run, which both models have in common. What they compute was made up, equally for
+            both, and what they read was compared.
         ms: Time that it took.
     """
 
@@ -55,6 +64,7 @@ class PairResult:
     notes: tuple[str, ...] = ()
     shapes: str = ""
     failure: str = ""
+    not_run: tuple[NotRun, ...] = ()
     ms: float = 0.0
 
     @property
@@ -102,7 +112,7 @@ def verify(
 
     Raises:
         InputError: The interfaces do not match.
-        UnsupportedError: The interpreter cannot run the first model, or has no kernel for an operator of the second.
+        UnsupportedError: An operator cannot run, and is not the same in both models.
     """
     started = time.perf_counter()
     a, b = _model(model_a), _model(model_b)
@@ -111,8 +121,8 @@ def verify(
     links = {x: align_interface(x, y, adapt=adapt) for x, y in entries.items()}
     try:
         batches, expected, notes = make_batches(Interpreter(a, rounding, kernels=kernels), config)
-    except (UnsupportedError, ExecutionError) as error:
-        raise cannot_verify(error) from error
+    except (UnsupportedError, ExecutionError):
+        return _in_part(a, b, entries, links, config, kernels, started)
     batches, expected = _known(batches, expected, entries)
     others = [
         Batch(entries[batch.graph], follow_inputs(batch.inputs, links[batch.graph], []), batch.resize)
@@ -146,14 +156,52 @@ def verify(
         share=total.share,
         distribution=total.distribution,
         first=first,
-        adapters=tuple(
-            k.adapter.text for s in links.values() for k in (*s.inputs, *s.outputs) if k.adapter is not None
-        ),
+        adapters=_adapters(links),
         notes=tuple(notes),
         shapes=total.shapes,
         failure=failed,
         ms=(time.perf_counter() - started) * 1e3,
     )
+
+
+def _in_part(
+    a: Model,
+    b: Model,
+    entries: dict[Subgraph, Subgraph],
+    links: dict[Subgraph, SubgraphLinks],
+    config: Verify,
+    kernels: KernelCache,
+    started: float,
+) -> PairResult:
+    """Compare models that cannot run as a whole, without the operators that cannot run."""
+    subgraphs = dict(zip(b.subgraphs, a.subgraphs, strict=False)) | {y: x for x, y in entries.items()}
+    every = {y: links[x] if x in links else align_interface(x, y, adapt=False) for y, x in subgraphs.items()}
+    tensors = {new: old for y, x in subgraphs.items() for new, old in align_tensors(x, y, every[y]).items()}
+    result = PassResult(modified=True)
+    step = Step("", a, b, result, result.claim, every, subgraphs, tensors, _once)
+    changes = find_changes(a, b, subgraphs, tensors, every)
+    verdict = PartialCheck(config, kernels).check(step, changes, search=True)
+    return PairResult(
+        samples=verdict.samples,
+        worst_lsb=verdict.worst_lsb,
+        worst_relative=verdict.worst_relative,
+        share=verdict.share,
+        distribution=verdict.distribution,
+        first=verdict.first,
+        adapters=_adapters(links),
+        notes=tuple(verdict.notes),
+        failure="" if verdict.passed or verdict.share else verdict.reason,
+        not_run=tuple(verdict.not_run),
+        ms=(time.perf_counter() - started) * 1e3,
+    )
+
+
+def _once(places: Collection[str]) -> Step:
+    raise InputError(f"two models are no pass that could be run again at {len(places)} places")
+
+
+def _adapters(links: dict[Subgraph, SubgraphLinks]) -> tuple[str, ...]:
+    return tuple(k.adapter.text for s in links.values() for k in (*s.inputs, *s.outputs) if k.adapter is not None)
 
 
 def _is_unknown(model: Model, error: Tflite2xError) -> bool:
