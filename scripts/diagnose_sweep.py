@@ -157,6 +157,8 @@ def _noise(count: int, seed: int) -> bool:
             case, mine = found
             first = diagnose(case.model, list(case.inputs), {"y": mine}).first
             certainty = "follows" if first is None else first.certainty
+            if first is not None and certainty == "certain" and {n.mistakes for n in first.named} == {(FOREIGN[what],)}:
+                certainty = "rightly named"
             said[certainty] += 1
             if first is not None and certainty == "certain":
                 print(f"      {kind}: {what} -> {[n.mistakes for n in first.named]}")

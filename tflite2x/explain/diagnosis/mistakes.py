@@ -128,6 +128,8 @@ MISTAKES: tuple[Mistake, ...] = (
              output_zero="input"),
     _mistake("zero point of the wrong tensor", "the input's zero point is subtracted from the weights, too",
              "Weights have a zero point of their own, which is 0 for int8.", weights_zero="input"),
+    _mistake("zero point off by one", "the input's zero point is taken one too high", _INPUT_ZERO, input_shift=-1),
+    _mistake("zero point off by one", "the input's zero point is taken one too low", _INPUT_ZERO, input_shift=1),
     _mistake("output zero point forgotten", "the output's zero point is not added", _OUTPUT_ZERO, output_zero="none"),
     _mistake("output zero point subtracted", "the output's zero point is subtracted instead of added", _OUTPUT_ZERO,
              output_zero="subtracted"),

@@ -16,7 +16,8 @@ class Recipe:
     Attributes:
         input_layout: ``NCHW``: the memory of the input is read in that order; ``is NCHW``: it is in that order;
             ``swapped``: height and width swapped.
-        input_shift: Added to the input's integers (-128 or 128: uint8 taken as int8, or the other way round).
+        input_shift: Added to the input's integers (-128 or 128: uint8 taken as int8, or the other way round; -1 or 1:
+            another zero point).
         input_zero: Zero point that is subtracted from the input: ``none``, ``added``, ``output`` (the output's).
         padding: What the input's integers are outside of the image: ``skip`` adds nothing to the sum (exact), ``zero
             point``, ``zero``.

@@ -160,6 +160,8 @@ class Pool(Simple):
             return self.name == "AVERAGE_POOL_2D" and known
         if field == "padding":
             return self._padded() and (self.name == "AVERAGE_POOL_2D" or value == "zero")
+        if field == "input_shift":  # there is no zero point in the arithmetic
+            return abs(int(str(value))) == 128 and super().applies(field, value)
         return super().applies(field, value)
 
     def _reads_images(self) -> bool:

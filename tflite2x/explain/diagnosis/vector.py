@@ -37,6 +37,8 @@ class Vector(Simple):
         """Whether a choice is one for this operator."""
         if field == "columns":
             return int(np.prod(self._input(0).shape)) != self._input(1).shape[1]
+        if field == "input_shift":  # zero points are folded into the parameters
+            return value in (-128, 128)
         if field == "bias":
             return value in ("none", "subtracted")
         if field == "sum_bits":
