@@ -51,7 +51,7 @@ class ExactGemm:
         self.dtype = exact_dtype(largest)
         cuts = [0, weights.shape[-2]]
         if self.dtype == np.float64:
-            cuts = _float32_cuts(sums * float(magnitude))
+            cuts = _float32_cuts(sums, magnitude)
             if cuts:
                 self.dtype = np.dtype(np.float32)
             else:
@@ -75,16 +75,24 @@ class ExactGemm:
         return first
 
 
-def _float32_cuts(products: NDArray[np.float64]) -> list[int]:
-    """Cut the K axis into pieces in which no column's bound reaches 2**24; nothing when that does not pay."""
-    length = products.shape[-2]
+def _float32_cuts(sums: Array, magnitude: int) -> list[int]:
+    """Cut the K axis into pieces in which no column's bound reaches 2**24; nothing when that does not pay.
+
+    Args:
+        sums: Magnitudes of the weights, [..., K, O].
+        magnitude: Largest magnitude of the inputs.
+    """
+    length = sums.shape[-2]
     # One bound for all columns and groups: pieces hold every column.
-    running = np.concatenate([np.zeros_like(products[..., :1, :]), np.cumsum(products, axis=-2)], axis=-2)
+    kind = np.int32 if sums.dtype.itemsize <= 2 and length < 1 << 16 else np.float64
+    running = np.zeros((*sums.shape[:-2], length + 1, sums.shape[-1]), kind)
+    np.cumsum(sums, axis=-2, dtype=kind, out=running[..., 1:, :])
+    limit = FLOAT32_EXACT / max(1, magnitude)
     cuts = [0]
     while cuts[-1] < length:
         start = cuts[-1]
         reached = running[..., start + 1 :, :] - running[..., start : start + 1, :]
-        within = np.all(reached < FLOAT32_EXACT, axis=(*range(reached.ndim - 2), reached.ndim - 1))
+        within = np.all(reached < limit, axis=(*range(reached.ndim - 2), reached.ndim - 1))
         cuts.append(start + int(np.count_nonzero(within)))
         if cuts[-1] == start or (len(cuts) - 1) * _SHORTEST_PIECE > length:
             return []
