@@ -50,7 +50,8 @@ def check_operator(op: Operator, lowering: Lowering, samples: int = 3, seed: int
                 arguments.append(None)
                 continue
             value = lowering.known(tensor)
-            arguments.append((arrays[lowering.operand(tensor)] if value is None else value)[None])  # type: ignore[index]
+            # A copy: kernels with state write into it.
+            arguments.append(np.array(arrays[lowering.operand(tensor)] if value is None else value)[None])  # type: ignore[index]
         expected = dict(zip((lowering.operand(t) for t in op.outputs if t), run_kernel(kernel, arguments), strict=True))
         with np.errstate(over="ignore"):
             results = namespace["function"](*arrays.values())

@@ -11,7 +11,7 @@ import pytest
 
 import tflite2x
 from tests.export.compare import check_operator
-from tests.export.zoo import zoo
+from tests.export.zoo import windowed, zoo
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.program.lowering import Lowering
 from tflite2x.program.rescale import integer_multiplier, rounded
@@ -38,6 +38,14 @@ def test_every_operator_type_and_geometry_with_an_integer_form(family: str, roun
         lowering = Lowering(model.main, rounding)
         for op in model.main.operators:
             check_operator(op, lowering, seed=seed)
+
+
+@pytest.mark.parametrize("state", ["int16", "int8"])
+def test_operators_with_a_window_of_the_past(state: str) -> None:
+    model = windowed(state)
+    lowering = Lowering(model.main)
+    for op in model.main.operators:
+        check_operator(op, lowering)
 
 
 def test_integer_multipliers_equal_the_float64_product_for_every_accumulator() -> None:
