@@ -38,7 +38,8 @@ def embedding_lookup(ctx: KernelContext) -> Run:
     """Prepare EMBEDDING_LOOKUP: inputs are row numbers [L] and a table [rows, ...]; integers become floats on the way.
 
     A table of another type than the float output is multiplied by its scale (one, one per row, or one per block).
-    uint8 values are read as int8, as LiteRT does.
+    uint8 values are read as int8, as LiteRT does. Its rows of int4 and int2 begin with a whole byte, so that every
+    second row of odd length begins one element early; that is followed, too.
     """
     lookup, table = ctx.input(0), ctx.input(1)
     output = ctx.outputs[0]
@@ -47,6 +48,7 @@ def embedding_lookup(ctx: KernelContext) -> Run:
         raise ctx.unsupported(f"the table of shape {table.shape} must have at least 2 dimensions")
     hybrid = table.type is not output.type and output.type.name in ("FLOAT32", "FLOAT16")
     blocks = block_scales(ctx, table) if hybrid else None
+    packed = {"INT4": 2, "INT2": 4}.get(table.type.name, 1)
     if hybrid:
         require(ctx, table, *_SMALL)
         if np.any(table.zero_point):
@@ -71,10 +73,23 @@ def embedding_lookup(ctx: KernelContext) -> Run:
         assert rows is not None
         assert values is not None
         _check_rows(ctx, rows, values.shape[1])
-        found = values[0][rows] if len(values) == 1 else values[np.arange(len(values))[:, None], rows]
+        if hybrid and math.prod(values.shape[2:]) % packed:
+            found = _from_whole_bytes(values, rows, packed)
+        else:
+            found = values[0][rows] if len(values) == 1 else values[np.arange(len(values))[:, None], rows]
         return [scaled(found, np.broadcast_to(rows, found.shape[:2])) if hybrid else found]
 
     return run
+
+
+def _from_whole_bytes(values: Array, rows: Array, packed: int) -> Array:
+    """Return rows as LiteRT reads them: from the byte on, of ``packed`` elements, that holds the first one."""
+    width = math.prod(values.shape[2:])
+    begin = rows.astype(np.int64) * width // packed * packed
+    flat = values.reshape(len(values), -1)
+    places = begin[..., None] + np.arange(width)
+    found = flat[0][places] if len(flat) == 1 else flat[np.arange(len(flat))[:, None, None], places]
+    return np.asarray(found.reshape(*found.shape[:2], *values.shape[2:]))
 
 
 @kernel("EMBEDDING_LOOKUP_SPARSE", types=("float32",))
