@@ -30,6 +30,7 @@ NAMES = [
 ]  # fmt: skip
 #: Operators of a reproducer, before and after the pass, at most.
 SMALL = 4
+_DEFAULT = Verify()
 
 
 @dataclasses.dataclass
@@ -69,7 +70,7 @@ def changes_an_output(before: bytes, after: Model, seed: int) -> bool:
     return any(a.tobytes() != b.tobytes() for a, b in zip(want, got, strict=True))
 
 
-def check(path: Path, mutation: Break, folder: Path) -> Outcome | None:
+def check(path: Path, mutation: Break, folder: Path, config: Verify) -> Outcome | None:
     """Run one broken pass; None when the graph itself refuses the mutation."""
     model = tflite2x.load(path)
     before = tflite2x.dumps(model)
@@ -83,7 +84,7 @@ def check(path: Path, mutation: Break, folder: Path) -> Outcome | None:
         return None
     outcome = Outcome(changes_an_output(before, broken, mutation.index))
     try:
-        Pipeline([mutation]).run(model, Verify())
+        Pipeline([mutation]).run(model, config)
     except PassError as error:
         outcome.problem = str(error)
     except CheckFailedError as error:
@@ -115,14 +116,16 @@ def check(path: Path, mutation: Break, folder: Path) -> Outcome | None:
     return outcome
 
 
-def sweep(paths: list[Path], folder: Path, every: int) -> dict[str, collections.Counter[str]]:
+def sweep(
+    paths: list[Path], folder: Path, every: int, config: Verify = _DEFAULT
+) -> dict[str, collections.Counter[str]]:
     """Run every n-th mutation of the models and count, by kind, what became of them."""
     table: dict[str, collections.Counter[str]] = {kind: collections.Counter() for kind in KINDS}
     wrong = []
     for path in paths:
         mutations = list(possible(tflite2x.load(path)))
         for mutation in mutations[::every]:
-            outcome = check(path, mutation, folder)
+            outcome = check(path, mutation, folder, config)
             row = table[mutation.kind]
             row["tried"] += 1
             if outcome is None:
@@ -142,6 +145,12 @@ def sweep(paths: list[Path], folder: Path, every: int) -> dict[str, collections.
 @pytest.mark.parametrize("name", NAMES)
 def test_broken_passes_are_caught(models: Path, tmp_path: Path, name: str) -> None:
     table = sweep([models / f"{name}.tflite"], tmp_path, 7)
+    assert sum(row["replayed"] for row in table.values()) >= 1
+
+
+@pytest.mark.parametrize("name", ["mlp_uint8", "dscnn_int8", "cnn_float"])
+def test_broken_passes_are_caught_at_the_end(models: Path, tmp_path: Path, name: str) -> None:
+    table = sweep([models / f"{name}.tflite"], tmp_path, 11, Verify(every="end"))
     assert sum(row["replayed"] for row in table.values()) >= 1
 
 
