@@ -103,3 +103,8 @@ def test_fully_connected_without_rows(shape, keep, given, weights):
     out = (given, (*shape[:-1], 4) if keep else (0, 4), x.quantization)
     options = FullyConnectedOptions(keep_num_dims=keep)
     check("FULLY_CONNECTED", options, [x, w, None], [out])
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "bool", "float64", "complex64"])
+def test_the_larger_of_nothing_may_have_any_type(dtype):
+    check("MAXIMUM", None, [data(0, 2, dtype=dtype), data(1, 2, dtype=dtype)], [(dtype, (0, 2))])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,14 +20,26 @@ def maximum_minimum(ctx: KernelContext) -> Run:
     """MAXIMUM and MINIMUM (LiteRT maximum_minimum.cc).
 
     Quantized values are compared as they are: inputs and output share one quantization. A NaN in the second input wins,
-    a NaN in the first one loses.
+    a NaN in the first one loses. Tensors without elements may have any type.
     """
+    a, b, out = ctx.input(0), ctx.input(1), ctx.outputs[0]
+    if a.type == b.type == out.type and a.type.name.lower() not in _ORDERED and 0 in (*a.shape, *b.shape):
+        return two(ctx, _nothing(ctx))
     check_types(ctx, _ORDERED, inputs=2)
     largest = ctx.name == "MAXIMUM"
     if ctx.outputs[0].dtype.kind in "iu":
         return two(ctx, np.maximum if largest else np.minimum)
     wins = np.greater if largest else np.less
     return two(ctx, quiet(lambda a, b: np.where(wins(a, b), a, b)))
+
+
+def _nothing(ctx: KernelContext) -> Callable[[Array, Array], Array]:
+    def check(a: Array, b: Array) -> Array:
+        if np.broadcast_shapes(a.shape, b.shape)[1:].count(0) == 0:
+            raise ctx.unsupported(f"{ctx.name} of {a.dtype}")
+        return np.zeros(np.broadcast_shapes(a.shape, b.shape), a.dtype)
+
+    return check
 
 
 @kernel(
