@@ -89,15 +89,23 @@ def _random(
     """Return random samples [N, ...]; they cover other fractions of the range in turn."""
     if dtype.kind == "c":
         return np.asarray(rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
+    kind = np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64
     turns = np.resize(_AMPLITUDES, shape[0]).reshape(-1, *(1,) * (len(shape) - 1))
-    share: Array = rng.random(shape, np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64)
+    values: Array = rng.random(shape, kind)
+    # In place: what large arrays cost is the memory.
     if dtype.kind not in "iu":
-        return np.asarray(rest + turns * (low + share * (high - low) - rest))
+        values *= kind(high - low)
+        values += kind(low - rest)
+        values *= turns.astype(kind)
+        values += kind(rest)
+        return values
     bottom = np.trunc(rest - turns * (float(rest) - float(low)))
     top = np.trunc(rest + turns * (float(high) - float(rest)))
+    values *= (top - bottom + 1).astype(kind)
+    np.floor(values, out=values)
+    values += bottom.astype(kind)
     # Whole numbers of 64 bits may round up beyond their range.
-    steps = np.minimum(bottom + np.floor(share * (top - bottom + 1)), np.nextafter(float(high) + 1, 0))
-    return np.asarray(np.clip(steps, low, None))
+    return np.clip(values, low, np.nextafter(kind(float(high) + 1), kind(0)), out=values)
 
 
 def _range(tensor: Tensor, restricted: bool) -> tuple[Any, Any, Any]:

@@ -105,8 +105,8 @@ def _compare_subgraph(
         origin_tensor = tensors.get(tensor)
         if origin_tensor is not None and (tensor.producer is None) != (origin_tensor.producer is None):
             changes.reasons.append(f"{tensor.where}: the output has another producer")
-    old_order = [op for op in before.operators if _matters(op)]
-    if old_order != [op for op in unchanged if _matters(op)]:
+    old_order = {op: None for op in before.operators if _matters(op)}
+    if list(old_order) != [op for op in unchanged if op in old_order]:
         changes.reasons.append(f"{where}: operators with state run in another order, or were removed or added")
 
 
