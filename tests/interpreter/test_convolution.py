@@ -284,3 +284,14 @@ def test_large_layers_are_cut_into_blocks() -> None:
     ]  # fmt: skip
     output = ("int8", (2, 70, 70, 24), {"scale": 0.4, "zero_point": -5})
     check("DEPTHWISE_CONV_2D", DepthwiseConv2DOptions(stride_h=1, stride_w=1, depth_multiplier=1), inputs, [output])
+
+
+def test_the_number_of_channels_may_be_open() -> None:
+    model = tflite2x.Model.new()
+    x = model.main.add_input("x", (1, 1, 1, 1), "float32", shape_signature=(1, -1, -1, -1))
+    w = model.main.add_constant("w", np.ones((2, 1, 1, 3), np.float32))
+    y = model.main.add_tensor("y", (1, 1, 1, 2), "float32")
+    model.main.add_operator("CONV_2D", [x, w, None], [y], Conv2DOptions(stride_h=1, stride_w=1))
+    model.main.set_outputs([y])
+    (got,) = tflite2x.Interpreter(model).run([np.ones((1, 2, 2, 3), np.float32)])
+    np.testing.assert_array_equal(got, np.full((1, 2, 2, 2), 3, np.float32))

@@ -102,7 +102,7 @@ def test_floats(rng, sizes, activation, keep, constant, with_bias):
 @pytest.mark.parametrize("weight_type", ["int8", "int4", "int2", "uint8"])
 @cases
 @drawn(
-    rngs, SHAPES, ACTIVATIONS | st.just(ActivationFunctionType.TANH),
+    rngs, SHAPES, ACTIVATIONS | st.sampled_from([ActivationFunctionType.TANH, ActivationFunctionType.SIGN_BIT]),
     st.booleans(), st.booleans(), st.booleans(), st.booleans(),
 )  # fmt: skip
 def test_hybrid(weight_type, rng, sizes, activation, keep, per_channel, asymmetric, with_bias):

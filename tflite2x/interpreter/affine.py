@@ -212,11 +212,15 @@ def with_weights(
 ) -> Run:
     """Make ``run`` from a function that builds the computation from weights, bias and input channels.
 
-    Constant weights are built once, here. Others are built at every call.
+    Constant weights are built once per number of channels; here, unless the file leaves that open. Others are built at
+    every call.
     """
     x_spec, w_spec, b_spec = ctx.input(data), ctx.input(filter_), ctx.optional(bias)
     ready: dict[int, Apply] = {}
-    if w_spec.const is not None and (b_spec is None or b_spec.const is not None) and x_spec.shape:
+    constant = w_spec.const is not None and (b_spec is None or b_spec.const is not None)
+    tensor = ctx.op.inputs[data]
+    is_open = tensor is not None and tensor.shape_signature is not None and tensor.shape_signature[-1:] == (-1,)
+    if constant and w_spec.const is not None and x_spec.shape and not is_open:
         ready[x_spec.shape[-1]] = build(w_spec.const, None if b_spec is None else b_spec.const, x_spec.shape[-1])
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
@@ -228,6 +232,8 @@ def with_weights(
             assert weights is not None
             extra = inputs[bias] if len(inputs) > bias else None
             apply = build(weights, constant_or_uniform(b_spec, extra), x.shape[-1])
+            if constant:
+                ready[x.shape[-1]] = apply
         x = np.ascontiguousarray(x)  # BLAS rounds differently along other strides
         out = apply(x.reshape(len(x) * x.shape[1], *x.shape[2:]))  # samples are images, like those of the model's batch
         return [out.reshape(*x.shape[:2], *out.shape[1:])]

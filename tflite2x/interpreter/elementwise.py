@@ -58,7 +58,10 @@ def check_types(ctx: KernelContext, allowed: Iterable[str], *, inputs: int = 1, 
 
 
 def per_tensor(ctx: KernelContext, *specs: TensorSpec) -> None:
-    """Refuse the operator unless every tensor has exactly one scale, which is positive."""
+    """Refuse the operator unless every tensor has exactly one scale, which is positive.
+
+    LiteRT runs many integer kernels without: it takes 0 for the scale, and gets zeros, whatever the inputs.
+    """
     for spec in specs:
         if spec.scale.size != 1:
             found = "no quantization" if not spec.is_quantized else f"{spec.scale.size} scales"

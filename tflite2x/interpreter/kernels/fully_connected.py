@@ -42,7 +42,7 @@ from tflite2x.interpreter.hybrid import quantize_asymmetric, quantize_symmetric
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec
 from tflite2x.interpreter.kernels.shuffled_weights import shuffle_activations, unshuffle_weights
 from tflite2x.interpreter.real_stage import RealStage
-from tflite2x.interpreter.recurrent.eigen import tanh
+from tflite2x.interpreter.recurrent.cells import activate
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import ActivationFunctionType
 from tflite2x.schema.tables import FullyConnectedOptions
@@ -55,6 +55,10 @@ _WEIGHTS = {
     "INT16": (*_INTEGER_WEIGHTS, "INT16"),
 }
 _SHUFFLED = 1  # FullyConnectedOptionsWeightsFormat.SHUFFLED4x16INT8
+
+
+#: Fused activations that LiteRT applies behind dynamic quantization, and nowhere else.
+_ONLY_HYBRID = (ActivationFunctionType.TANH, ActivationFunctionType.SIGN_BIT)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ class _Layer:
                 out.reshape(len(scale), 1, len(self.weights)),
                 0,
             )
-            return tanh(out) if self.activation == ActivationFunctionType.TANH else out
+            return activate(out, self.activation) if self.activation in _ONLY_HYBRID else out
 
         return apply
 
