@@ -10,9 +10,10 @@ import pytest
 
 import tflite2x
 from tests.verification.build import chain, two_inputs
-from tflite2x import InterfaceChange, Pass, PassResult, Pipeline
+from tflite2x import InterfaceChange, Pass, PassResult, Pipeline, Verify
 from tflite2x.errors import PassError
 from tflite2x.passes.fixpoint import Fixpoint
+from tflite2x.verification.session import VerifySession
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model
@@ -174,3 +175,16 @@ def test_a_pass_that_fails_is_an_error_of_the_pass() -> None:
 
     with pytest.raises(PassError, match="pass test-describe: the pass failed on this model: IndexError: list index"):
         Pipeline([Crashes()]).run(chain())
+
+
+def test_a_pass_that_changed_nothing_costs_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshots: dict[object, None] = {}
+    check = VerifySession.check
+    monkeypatch.setattr(
+        VerifySession, "check", lambda self, step: snapshots.update({step.before: None}) or check(self, step)
+    )
+    text = "fold-constants,fuse-pad,fuse-activation,remove-identities,strip-float-io,cleanup"
+    report = Pipeline.parse(text).run(chain(), Verify())
+    modified = [row.result.modified for row in report.passes]
+    assert len(snapshots) == 1 + sum(modified[:-1])
+    assert len(snapshots) < len(modified)

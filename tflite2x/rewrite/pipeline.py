@@ -161,14 +161,16 @@ class Pipeline:
         report.verify_ms += (time.perf_counter() - started) * 1e3 if session is not None else 0.0
         walk = _walk(self.passes)
         result: PassResult | None = None
+        snapshot: Model | None = None
         while (step := _advance(walk, result)) is not None:
             group, pass_ = step
             made: Step | None = None
             if session is None:
                 result, _, ms = _apply_pass(pass_, model)
             else:
-                made, ms = make_step(pass_, model)
+                made, ms = make_step(pass_, model, snapshot)
                 result = made.result
+                snapshot = None if result.modified else made.before  # it is still what the model was
             after = Size.of(model) if result.modified else size
             row = PassReport(format_pass(pass_), group, result, size, after, ms)
             report.passes.append(row)
@@ -288,20 +290,35 @@ def _apply_pass(pass_: Pass, model: Model) -> tuple[PassResult, dict[Subgraph, S
     return result, links, ms
 
 
-def make_step(pass_: Pass, model: Model) -> tuple[Step, float]:
-    """Run a pass on ``model`` and return what a verifier needs to know, and the milliseconds that the pass took."""
-    snapshot = model.clone()
+def make_step(pass_: Pass, model: Model, snapshot: Model | None = None) -> tuple[Step, float]:
+    """Run a pass on ``model`` and return what a verifier needs to know, and the milliseconds that the pass took.
+
+    Args:
+        pass_: The pass.
+        model: The model, which changes.
+        snapshot: A copy of it from before a pass that changed nothing; None to make one.
+    """
+    if snapshot is None or not _alike(snapshot, model):
+        snapshot = model.clone()
     subgraphs = dict(zip(model.subgraphs, snapshot.subgraphs, strict=True))
     tensors = {
         new: old for graph, copy in subgraphs.items() for new, old in zip(graph.tensors, copy.tensors, strict=True)
     }
     result, links, ms = _apply_pass(pass_, model)
 
+    copy = snapshot
+
     def repeat(places: Collection[str]) -> Step:
         with sites.only(places):
-            return make_step(pass_, snapshot.clone())[0]
+            return make_step(pass_, copy.clone())[0]
 
     return Step(format_pass(pass_), snapshot, model, result, result.claim, links, subgraphs, tensors, repeat), ms
+
+
+def _alike(one: Model, other: Model) -> bool:
+    """Whether two models have equal numbers of everything: not so if a pass removed something without saying it."""
+    counts = [[(len(g.operators), len(g.tensors)) for g in model.subgraphs] for model in (one, other)]
+    return counts[0] == counts[1]
 
 
 def _timed(check: Callable[[], Any]) -> Any:
