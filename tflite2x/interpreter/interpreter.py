@@ -212,7 +212,8 @@ class Interpreter:
             plan = self._parts[key] = Plan(operators[0].subgraph, self._session, part)
         arrays = [values[t] for t in given]
         with self._guard():
-            samples = self._count(arrays)
+            # Operators that read constants only have as many samples as everybody.
+            samples = self._count(arrays or [next(iter(values.values()), np.zeros(1))])
             found = self._batch(lambda part: plan.run(self._session, part), arrays, samples)
             if isinstance(found, Ragged):
                 found = [
