@@ -16,10 +16,10 @@ FOREIGN = {
     **dict.fromkeys((
         "noise", "shuffled values", "doubled values", "the right values of another model",
         "the right values of another input", "weights of the next channel", "bias of the next channel",
-        "input scale 3 % larger", "output scale 3 % larger", "output zero point one higher",
+        "input scale 3 % larger", "output scale 3 % larger",
         "first weight of all channels left out",
     ), ""),
-    "input zero point one higher": "zero point off by one",
+    **dict.fromkeys(("input zero point one higher", "output zero point one higher"), "zero point off by one"),
 }  # fmt: skip
 
 

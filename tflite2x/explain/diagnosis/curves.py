@@ -86,10 +86,9 @@ class Curve(Simple):
             values = np.asarray(run.run([x.astype(source.dtype)])[0], np.float64)
         except Tflite2xError:
             return self._real(x, recipe)
-        shifts = {OWN: 0, "none": -self.y.z, "subtracted": -2 * self.y.z, "input": source.z - self.y.z}
         # The fixed-point arithmetic has no steps that say much: what it stands for.
         about = {k: v for k, v in self._real(x, recipe).values.items() if k.startswith("real")}
-        return Steps(about, self.target.bound(values + shifts[recipe.output_zero], recipe))
+        return Steps(about, self.target.bound(values + self.target.moved(recipe), recipe))
 
     def _real(self, x: Array, recipe: Recipe) -> Steps:
         source = self._input(0)

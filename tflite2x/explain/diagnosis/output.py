@@ -64,7 +64,7 @@ class Target:
         """
         multiplier = np.asarray(multiplier, np.float64)
         real = total + multiplier if recipe.multiplier == "added" else total * multiplier
-        zero = {OWN: self.spec.z, "none": 0, "subtracted": -self.spec.z, "input": self.input_zero}[recipe.output_zero]
+        zero = self.spec.z + self.moved(recipe)
         values = {"sum": total, "times multiplier": real}
         if recipe.multiplier == "added":
             values["plus multiplier"] = values.pop("times multiplier")
@@ -74,6 +74,13 @@ class Target:
         values["plus zero point"] = whole
         result = self.bound(whole, recipe)
         return Steps(values, result)
+
+    def moved(self, recipe: Recipe) -> int:
+        """Return how far the zero point that is added is from the output's."""
+        z = self.spec.z
+        return {OWN: 0, "none": -z, "subtracted": -2 * z, "input": self.input_zero - z, "high": 1, "low": -1}[
+            recipe.output_zero
+        ]
 
     def _round(self, total: Array, multiplier: Array, real: Array, recipe: Recipe, zero: int) -> Array:
         mode = recipe.rounding
@@ -110,7 +117,9 @@ class Target:
             return max(steps[0], 0.0), np.inf
         if recipe.activation == "zero6":
             return low, high
-        shift = 0 if recipe.activation == "unshifted" else self.spec.z
+        # Who has the zero point off by one clamps there, too.
+        shift = self.spec.z + (self.moved(recipe) if recipe.output_zero in ("high", "low") else 0)
+        shift = 0 if recipe.activation == "unshifted" else shift
         lowest, highest = steps[0] + shift, steps[1] + shift
         if recipe.activation == "inside":
             info = np.iinfo(self.spec.dtype)

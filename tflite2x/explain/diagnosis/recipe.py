@@ -58,7 +58,8 @@ class Recipe:
         halves: Its bias: ``signed`` (the lower half is), ``swapped``.
         folded: Zero points that its parameters hold already are used again: ``input``, ``output``.
         columns: ``unpadded``: its weights are read without the padding of their rows.
-        output_zero: Zero point that is added to the output: ``none``, ``subtracted``, ``input`` (the input's).
+        output_zero: Zero point that is added to the output: ``none``, ``subtracted``, ``input`` (the input's), ``high``
+            and ``low`` (off by one).
         activation: ``none``; ``zero``: from 0 on; ``zero6``: from 0 to 6; ``unshifted``: the bounds without zero point;
             ``inside``: bounds that are those of the type do not clamp.
         bounds: Lowest and highest value after the activation, instead of the type's.

@@ -124,8 +124,7 @@ class Simple:
     def _compute(self, inputs: Sequence[Array | None], recipe: Recipe) -> Steps:
         whole = self._exact(inputs)
         if self.quantized:
-            shifts = {OWN: self.y.z, "none": 0, "subtracted": -self.y.z, "input": self.input_zero}
-            whole = whole - self.y.z + shifts[recipe.output_zero]
+            whole = whole + self.target.moved(recipe)
             whole = self.target.bound(whole, recipe)
         return Steps({}, whole)
 
@@ -195,8 +194,7 @@ class Pool(Simple):
             mode = "away" if recipe.average == OWN else recipe.average.removesuffix(" sum")
             whole = round_real(total / count, mode)
             steps = {"sum": total, "divided by the count": total / count, "rounded": whole}
-        shifts = {OWN: 0, "none": -self.y.z, "subtracted": -2 * self.y.z, "input": self.input_zero - self.y.z}
-        result = self.target.bound(whole + shifts[recipe.output_zero], recipe)
+        result = self.target.bound(whole + self.target.moved(recipe), recipe)
         shape = (len(x), -1, *result.shape[1:])
         return Steps({k: v.reshape(shape) for k, v in steps.items()}, result.reshape(shape))
 
