@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tflite2x.cli.choices import RoundingChoice
+from tflite2x.cli.choices import Rounding, RoundingChoice
 
 if TYPE_CHECKING:
     from tflite2x.cli.arrays import Array
@@ -49,13 +49,7 @@ def diagnose(
         bool,
         typer.Option("--real", help="Inputs are real numbers: mistakes in quantizing them are looked for, too."),
     ] = False,
-    rounding: Annotated[
-        RoundingChoice,
-        typer.Option(
-            help="Whose arithmetic: single: LiteRT as released (it rounds twice, and once in FULLY_CONNECTED); double: "
-            "TFLite Micro (twice)."
-        ),
-    ] = RoundingChoice.SINGLE,
+    rounding: Rounding = RoundingChoice.SINGLE,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:
     """Say why your own implementation of a quantized model gives other numbers; exit code 1 when it does.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tflite2x.cli.choices import RoundingChoice
+from tflite2x.cli.choices import Rounding, RoundingChoice
 
 if TYPE_CHECKING:
     from tflite2x.cli.arrays import Array
@@ -36,9 +36,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option("--samples", min=1, metavar="N", help="Use the first N samples.", show_default=False)
     ] = None,
-    rounding: Annotated[
-        RoundingChoice, typer.Option(help="single: LiteRT; double: TFLite Micro (gemmlowp).")
-    ] = RoundingChoice.SINGLE,
+    rounding: Rounding = RoundingChoice.SINGLE,
     batch: Annotated[int, typer.Option("--batch", min=1, metavar="N", help="Samples computed together.")] = 256,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
 ) -> None:

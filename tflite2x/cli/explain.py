@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tflite2x.cli.choices import RoundingChoice
+from tflite2x.cli.choices import Rounding, RoundingChoice
 
 
 def explain(
@@ -25,13 +25,7 @@ def explain(
         bool, typer.Option("--numpy", help="Print NumPy functions that can be pasted and run, instead.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
-    rounding: Annotated[
-        RoundingChoice,
-        typer.Option(
-            help="Whose arithmetic: single: LiteRT as released (it rounds twice, and once in FULLY_CONNECTED); double: "
-            "TFLite Micro (twice)."
-        ),
-    ] = RoundingChoice.SINGLE,
+    rounding: Rounding = RoundingChoice.SINGLE,
 ) -> None:
     """Show the exact arithmetic of every operator with its numbers.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tflite2x.cli.choices import RoundingChoice
+from tflite2x.cli.choices import Rounding, RoundingChoice
 
 
 class Language(enum.StrEnum):
@@ -34,9 +34,7 @@ def export(
     name: Annotated[
         str, typer.Option(metavar="NAME", help="Prefix of names and files; the model's by default.", show_default=False)
     ] = "",
-    rounding: Annotated[
-        RoundingChoice, typer.Option(help="single: LiteRT's reference kernels; double: TFLite Micro.")
-    ] = RoundingChoice.SINGLE,
+    rounding: Rounding = RoundingChoice.SINGLE,
 ) -> None:
     """Write the model as source code without dependencies, and test vectors with a checking program.
 

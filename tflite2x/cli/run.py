@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tflite2x.cli.choices import RoundingChoice
+from tflite2x.cli.choices import Rounding, RoundingChoice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,9 +56,7 @@ def run(
     signature: Annotated[
         str | None, typer.Option("--signature", metavar="KEY", help="Run this signature.", show_default=False)
     ] = None,
-    rounding: Annotated[
-        RoundingChoice, typer.Option(help="single: LiteRT; double: TFLite Micro (gemmlowp).")
-    ] = RoundingChoice.SINGLE,
+    rounding: Rounding = RoundingChoice.SINGLE,
 ) -> None:
     """Run a model with the NumPy interpreter, on arrays from .npy or .npz files."""
     from tflite2x.cli.arrays import arrange, as_samples, entry, fit_type, npy_bytes, npz_bytes

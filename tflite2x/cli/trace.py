@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tflite2x.cli.choices import RoundingChoice
+from tflite2x.cli.choices import Rounding, RoundingChoice
 
 if TYPE_CHECKING:
     from tflite2x.cli.arrays import Array
@@ -44,13 +44,7 @@ def trace(
         typer.Option("--batch", help="Arrays have one more axis in front: samples; they may lack axes of length 1."),
     ] = False,
     real: Annotated[bool, typer.Option("--real", help="Inputs are real numbers: quantize them.")] = False,
-    rounding: Annotated[
-        RoundingChoice,
-        typer.Option(
-            help="Whose arithmetic: single: LiteRT as released (it rounds twice, and once in FULLY_CONNECTED); double: "
-            "TFLite Micro (twice)."
-        ),
-    ] = RoundingChoice.SINGLE,
+    rounding: Rounding = RoundingChoice.SINGLE,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:
     """Show every tensor of a run, layer by layer: type, quantization, range, share of saturated values.

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite2x.program.sizes import ConvolutionSizes, PoolSizes, ProductSizes, TransposedSizes
 from tflite2x.program.step import Step as Step
 from tflite2x.program.steps_elementwise import Add as Add
 from tflite2x.program.steps_elementwise import AddPowers as AddPowers
@@ -95,26 +96,10 @@ class FullyConnected(Weighted):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Conv2d(Weighted):
+class Conv2d(ConvolutionSizes, Weighted):
     """Convolution of NHWC with weights [O, kernel_h, kernel_w, C / groups]; outside of the input nothing is added."""
 
     kind: ClassVar[str] = "conv_2d"
-    batch: int
-    in_h: int
-    in_w: int
-    in_c: int
-    out_h: int
-    out_w: int
-    out_c: int
-    kernel_h: int
-    kernel_w: int
-    stride_h: int
-    stride_w: int
-    dilation_h: int
-    dilation_w: int
-    pad_top: int
-    pad_left: int
-    groups: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -125,26 +110,13 @@ class DepthwiseConv2d(Conv2d):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class TransposeConv(Weighted):
+class TransposeConv(TransposedSizes, Weighted):
     """Transposed convolution with weights [O, kernel_h, kernel_w, C].
 
     Input pixel (r, c) adds to the output pixels (r * stride_h - pad_top + i, c * stride_w - pad_left + j).
     """
 
     kind: ClassVar[str] = "transpose_conv"
-    batch: int
-    in_h: int
-    in_w: int
-    in_c: int
-    out_h: int
-    out_w: int
-    out_c: int
-    kernel_h: int
-    kernel_w: int
-    stride_h: int
-    stride_w: int
-    pad_top: int
-    pad_left: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -167,21 +139,9 @@ class XcFc(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Pool(Step):
+class Pool(PoolSizes, Step):
     """A window of each channel; what lies outside of the input does not count; result clamped to low, high."""
 
-    batch: int
-    in_h: int
-    in_w: int
-    channels: int
-    out_h: int
-    out_w: int
-    kernel_h: int
-    kernel_w: int
-    stride_h: int
-    stride_w: int
-    pad_top: int
-    pad_left: int
     low: int
     high: int
 
@@ -301,38 +261,16 @@ class Extreme(Step):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class BatchMatmul(Step):
+class BatchMatmul(ProductSizes, Step):
     """Products of matrices of int8 values.
 
     ::
 
         acc[i, r, c] = sum((a[a_at[i], r, k] - a_zero) * (b[b_at[i], k, c] - b_zero))
         y            = clamp(requantize(acc, mantissa, shift) + y_zero, low, high)
-
-    Attributes:
-        matrices: Number of products.
-        rows: Rows of a matrix of a.
-        depth: Length of the sums.
-        columns: Columns of a matrix of b.
-        a_at: Which matrix of a, int32 [matrices].
-        b_at: Which matrix of b, int32 [matrices].
-        a_row: Distance between rows of a.
-        a_depth: Distance along the sum in a.
-        b_depth: Distance along the sum in b.
-        b_column: Distance between columns of b.
     """
 
     kind: ClassVar[str] = "batch_matmul"
-    matrices: int
-    rows: int
-    depth: int
-    columns: int
-    a_at: Const
-    b_at: Const
-    a_row: int
-    a_depth: int
-    b_depth: int
-    b_column: int
     a_zero: int
     b_zero: int
     y_zero: int

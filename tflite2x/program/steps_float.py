@@ -11,6 +11,7 @@ import dataclasses
 from typing import ClassVar
 
 from tflite2x.interpreter.float_gemm import CONVOLUTION_LIMIT
+from tflite2x.program.sizes import ConvolutionSizes, PoolSizes, ProductSizes
 from tflite2x.program.step import Step
 from tflite2x.program.steps_elementwise import Elementwise
 from tflite2x.program.values import Const
@@ -66,26 +67,10 @@ class FloatFullyConnected(FloatWeighted):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class FloatConv2d(FloatWeighted):
+class FloatConv2d(ConvolutionSizes, FloatWeighted):
     """Convolution of NHWC with weights [O, kernel_h, kernel_w, C / groups]; outside of the input nothing is added."""
 
     kind: ClassVar[str] = "float_conv_2d"
-    batch: int
-    in_h: int
-    in_w: int
-    in_c: int
-    out_h: int
-    out_w: int
-    out_c: int
-    kernel_h: int
-    kernel_w: int
-    stride_h: int
-    stride_w: int
-    dilation_h: int
-    dilation_w: int
-    pad_top: int
-    pad_left: int
-    groups: int
 
     @property
     def reordered(self) -> bool:
@@ -124,21 +109,9 @@ class FloatTransposeConv(FloatConv2d):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class FloatPool(Float):
+class FloatPool(PoolSizes, Float):
     """A window of each channel; what lies outside of the input does not count; result clamped to low, high."""
 
-    batch: int
-    in_h: int
-    in_w: int
-    channels: int
-    out_h: int
-    out_w: int
-    kernel_h: int
-    kernel_w: int
-    stride_h: int
-    stride_w: int
-    pad_top: int
-    pad_left: int
     low: float
     high: float
 
@@ -286,33 +259,10 @@ class FloatResizeBilinear(Float):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class FloatBatchMatmul(Float):
-    """``y[i, r, c] = sum(a[a_at[i], r, k] * b[b_at[i], k, c])``, k from 0 on.
-
-    Attributes:
-        matrices: Number of products.
-        rows: R.
-        depth: K.
-        columns: C.
-        a_at: Which matrix of a, int32 [matrices].
-        b_at: Which matrix of b, int32 [matrices].
-        a_row: Distance between rows of a.
-        a_depth: Distance along K in a.
-        b_depth: Distance along K in b.
-        b_column: Distance between columns of b.
-    """
+class FloatBatchMatmul(ProductSizes, Float):
+    """``y[i, r, c] = sum(a[a_at[i], r, k] * b[b_at[i], k, c])``, k from 0 on."""
 
     kind: ClassVar[str] = "float_batch_matmul"
-    matrices: int
-    rows: int
-    depth: int
-    columns: int
-    a_at: Const
-    b_at: Const
-    a_row: int
-    a_depth: int
-    b_depth: int
-    b_column: int
 
     @property
     def reordered(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from tflite2x.program.sizes import ConvolutionSizes
 from tflite2x.program.steps_float import Float
 from tflite2x.program.values import Const
 
@@ -78,26 +79,10 @@ class HybridFullyConnected(HybridWeighted):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class HybridConv2d(HybridWeighted):
+class HybridConv2d(ConvolutionSizes, HybridWeighted):
     """Convolution of quantized NHWC with weights [O, kernel_h, kernel_w, C / groups]; an image is a row."""
 
     kind: ClassVar[str] = "hybrid_conv_2d"
-    batch: int
-    in_h: int
-    in_w: int
-    in_c: int
-    out_h: int
-    out_w: int
-    out_c: int
-    kernel_h: int
-    kernel_w: int
-    stride_h: int
-    stride_w: int
-    dilation_h: int
-    dilation_w: int
-    pad_top: int
-    pad_left: int
-    groups: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
