@@ -43,6 +43,7 @@ class Local:
     def __init__(self, step: Step, changes: Changes, interpreter: Interpreter) -> None:
         self.step, self.changes, self.interpreter = step, changes, interpreter
         self.computed: list[dict[Tensor, Array]] = []
+        self._again: list[Operator] = []
 
     def outputs(self, before: Sequence[Batch], after: Sequence[Batch]) -> list[list[Array]] | None:
         """Return the outputs of the model after the pass; None when they do not follow from the values before it.
@@ -90,6 +91,9 @@ class Local:
         values.update(fresh)
         if stale:
             again = self._behind(new, stale)
+            if set(again) <= set(self._again):
+                again = self._again  # planned already, for another batch
+            self._again = again
             values.update(self.interpreter.run_operators(again, values) if again else {})
         outputs = [values.get(t) for t in new.graph.outputs]
         if any(a is None for a in outputs):

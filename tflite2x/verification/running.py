@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tflite2x.errors import ExecutionError, RaggedOutputError, Tflite2xError, UnsupportedError
 from tflite2x.interpreter import Interpreter
-from tflite2x.verification.samples import generate_all, has_open_shape
+from tflite2x.verification.samples import generate_all, has_open_shape, stretch
 from tflite2x.verification.structure import is_stateful
 
 if TYPE_CHECKING:
@@ -139,10 +139,11 @@ def make_batches(interpreter: Interpreter, config: Verify) -> tuple[list[Batch],
         batches = [Batch(g, generate_all(g, config.count, config.seed, restricted=True)) for g in graphs]
         batches, outputs = run_apart(interpreter, batches)
     if not is_stateful(model.subgraphs):
-        for graph in graphs:
+        for graph, batch in {b.graph: b for b in batches}.items():
             if has_open_shape(graph):
-                inputs = generate_all(graph, min(OPEN_SAMPLES, config.count), config.seed, open_length=OPEN_LENGTH)
-                extra = Batch(graph, inputs, resize=True)
+                # The last samples are random ones.
+                pairs = zip(batch.inputs, graph.inputs, strict=True)
+                extra = Batch(graph, [stretch(a[-OPEN_SAMPLES:], t, OPEN_LENGTH) for a, t in pairs], resize=True)
                 try:
                     outputs += run_batches(interpreter, [extra])
                     batches.append(extra)

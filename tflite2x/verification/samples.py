@@ -157,9 +157,7 @@ def _strings(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return values
 
 
-def generate_all(
-    graph: Subgraph, count: int, seed: int, *, restricted: bool = False, open_length: int | None = None
-) -> list[Array]:
+def generate_all(graph: Subgraph, count: int, seed: int, *, restricted: bool = False) -> list[Array]:
     """Make samples for every input of a subgraph.
 
     Args:
@@ -167,7 +165,6 @@ def generate_all(
         count: Number of samples.
         seed: Seed.
         restricted: Keep integers that may be indices or lengths to 0 and 1.
-        open_length: Length of the dimensions that the file leaves open; the file's own when None.
 
     Raises:
         InputError: The samples would fill the memory.
@@ -177,13 +174,10 @@ def generate_all(
         raise InputError(
             f"{count} samples of all inputs are {nbytes:.1e} bytes", where=graph.where, hint="Ask for fewer."
         )
-    arrays = []
-    for position, tensor in enumerate(graph.inputs):
-        array = generate(tensor, count, seed, position=position, restricted=restricted)
-        if open_length is not None:
-            array = stretch(array, tensor, open_length)
-        arrays.append(array)
-    return arrays
+    return [
+        generate(tensor, count, seed, position=position, restricted=restricted)
+        for position, tensor in enumerate(graph.inputs)
+    ]
 
 
 def _itemsize(tensor: Tensor) -> int:
