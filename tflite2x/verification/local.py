@@ -91,10 +91,11 @@ class Local:
         values.update(fresh)
         if stale:
             again = self._behind(new, stale)
-            if set(again) <= set(self._again):
+            if again and set(again) <= set(self._again):
                 again = self._again  # planned already, for another batch
-            self._again = again
-            values.update(self.interpreter.run_operators(again, values) if again else {})
+            if again:
+                self._again = again
+                values.update(self.interpreter.run_operators(again, values))
         outputs = [values.get(t) for t in new.graph.outputs]
         if any(a is None for a in outputs):
             return None
