@@ -222,3 +222,12 @@ def test_an_lstm_of_the_corpus(corpus: Path) -> None:
     h = np.full(op.inputs[18].shape, op.inputs[18].quantization.zero_point[0], np.int8)
     y, _, _ = namespace[f"{op.name.lower()}_{op.index}_numpy"](trace[op.inputs[0]], h, np.zeros((1, 20), np.int16))
     compare(y, trace[op.outputs[0]], "mnist_lstm")
+
+
+def test_printed_code_refuses_numpy_1(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, types of results depend on values, and some integers would come out wrong without a word."""
+    code = numpy_function(tflite2x.load(models / "mlp_uint8.tflite").main.operators[0])
+    exec(compile(code, "printed", "exec"), {})
+    monkeypatch.setattr(np, "__version__", "1.26.4")
+    with pytest.raises(ImportError, match="NumPy 2"):
+        exec(compile(code, "printed", "exec"), {})

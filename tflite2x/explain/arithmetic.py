@@ -150,7 +150,7 @@ def find(model: Model, *, op: int | None = None, tensor: str | None = None) -> O
 
 
 def numpy_function(op: Operator, rounding: Rounding = "single") -> str:
-    """Return an operator as NumPy source code that can be pasted and run: it imports NumPy only.
+    """Return an operator as NumPy source code that can be pasted and run: it imports NumPy (2 or newer) only.
 
     The function takes the operator's run-time inputs, in order, and returns its outputs; constants stand before it.
     That of an LSTM takes its two states behind the input, and returns the new ones behind the output.

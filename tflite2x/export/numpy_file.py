@@ -44,7 +44,7 @@ def files(program: Program, source: Source) -> dict[str, bytes]:
         ]
     )
     lines = about(program, source, subject(program))
-    lines += ["", "Needs NumPy only. `python FILE [vectors.bin]` checks it against its test vectors."]
+    lines += ["", "Needs NumPy 2 only. `python FILE [vectors.bin]` checks it against its test vectors."]
     head = '"""' + "\n".join(one_line(line) for line in lines) + '\n"""\n'
     parts = [*functions, *([_reset(program, states)] if states else []), run, _check(program)]
     body = "\n\n".join(parts)

@@ -66,6 +66,14 @@ def one_line_each(text: str) -> str:
     return "\n".join(one_line(line) for line in text.splitlines())
 
 
+#: NumPy 1 computes other types, and so other numbers, for some mixtures of arrays and Python numbers.
+_IMPORT = """import numpy as np
+
+if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+    raise ImportError("this code needs NumPy 2: NumPy 1 chooses the types of results in another way")
+"""
+
+
 def module_code(head: str, constants: Iterable[Const], helpers: set[str], body: str) -> str:
     """Put a module together: imports, helpers, constants, functions."""
     arrays = [array_code(c) for c in constants]
@@ -73,7 +81,7 @@ def module_code(head: str, constants: Iterable[Const], helpers: set[str], body: 
     imports = ["import base64", "import zlib", ""] if packed else []
     names = helpers | ({"array"} if packed else set())
     functions = "\n".join(helper_texts(names, HELPERS, NEEDS)).strip("\n")
-    parts = ["\n".join([*imports, "import numpy as np"]), functions, *(t for t, _ in arrays), body]
+    parts = ["\n".join([*imports, _IMPORT]), functions, *(t for t, _ in arrays), body]
     return head + "\n" + "\n\n".join(p for p in parts if p)
 
 
