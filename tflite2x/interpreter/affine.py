@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,7 +12,12 @@ from numpy.typing import NDArray
 
 from tflite2x.interpreter.chunks import Stage
 from tflite2x.interpreter.convolve import Finish
-from tflite2x.interpreter.fixedpoint import activation_range, activation_range_float, quantize_multiplier
+from tflite2x.interpreter.fixedpoint import (
+    activation_range,
+    activation_range_float,
+    integer_limits,
+    quantize_multiplier,
+)
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, TensorSpec, uniform
 from tflite2x.interpreter.output_stage import FixedPointStage
 
@@ -78,7 +84,8 @@ def channel_scales(ctx: KernelContext, filter_: TensorSpec, channels: int) -> ND
             f"tensor {filter_.name!r} has {filter_.scale.size} scales for {channels} channels",
             hint="Weights have one scale, or one per output channel.",
         )
-    return np.broadcast_to(filter_.scale.astype(np.float32), (channels,))
+    scales = filter_.scale.astype(np.float32, copy=False)
+    return scales if len(scales) == channels else np.full(channels, scales[0])
 
 
 def quantized(
@@ -112,7 +119,7 @@ def quantized(
     if x.type.name == "INT16" and (x.z or output.z):
         raise ctx.unsupported("int16 tensors with a zero point other than 0", hint="16x8 quantization is symmetric.")
     low, high = activation_range(activation, output)
-    info = np.iinfo(x.dtype)
+    lowest, highest = integer_limits(x.dtype)
     return Quantized(
         multiplier=product / output.s,
         input_zero_point=x.z,
@@ -120,7 +127,7 @@ def quantized(
         output=output,
         low=low,
         high=high,
-        magnitude=max(-int(info.min), int(info.max)),
+        magnitude=max(-lowest, highest),
         wide=_is_wide(ctx, x, bias),
     )
 
@@ -247,7 +254,7 @@ def check_bias(ctx: KernelContext, channels: int, *types: str) -> None:
     if bias is None:
         return
     require(ctx, bias, *types)
-    if bias.shape and int(np.prod(bias.shape)) != channels:
+    if bias.shape and math.prod(bias.shape) != channels:
         raise ctx.unsupported(f"the bias has shape {bias.shape} for {channels} output channels")
     if bias.type.name != "FLOAT32" and bias.z:
         raise ctx.unsupported("the bias has a zero point other than 0")

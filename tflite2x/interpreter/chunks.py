@@ -27,9 +27,10 @@ class PerChannel:
 
     def __init__(self, values: Array) -> None:
         self.values = values
-        same = bool(values.size) and bool(np.all(values == values.flat[0]))
+        one = values.flat[0] if values.size else None
+        same = one is not None and bool((values == one).all())
         self._tiled: Array | None = None if same else values
-        self._one = values.flat[0] if same else None
+        self._one = one if same else None
 
     def __call__(self, length: int) -> Any:
         """Return one number when all channels agree, otherwise ``length`` values."""

@@ -42,16 +42,13 @@ class ExactGemm:
     """
 
     def __init__(self, weights: Array, magnitude: int) -> None:
-        # Narrow numbers: what large arrays of wide ones cost is the memory.
-        small = weights.size and -(1 << 15) < weights.min() <= weights.max() < 1 << 15
-        weights = weights.astype(np.int16 if small else np.int64, copy=False)
-        sums = np.abs(weights)
-        self.bound: NDArray[np.float64] = sums.sum(axis=-2, dtype=np.int64).astype(np.float64) * magnitude
+        sizes = _magnitudes(weights)
+        self.bound: NDArray[np.float64] = sizes.sum(axis=-2, dtype=np.int64).astype(np.float64) * magnitude
         largest = float(self.bound.max(initial=0))
         self.dtype = exact_dtype(largest)
         cuts = [0, weights.shape[-2]]
         if self.dtype == np.float64:
-            cuts = _float32_cuts(sums, magnitude)
+            cuts = _float32_cuts(sizes, magnitude)
             if cuts:
                 self.dtype = np.dtype(np.float32)
             else:
@@ -75,18 +72,29 @@ class ExactGemm:
         return first
 
 
-def _float32_cuts(sums: Array, magnitude: int) -> list[int]:
+def _magnitudes(weights: Array) -> Array:
+    """Return absolute values in a narrow type: what large arrays of wide numbers cost is the memory."""
+    if weights.dtype == np.int8:
+        sizes: Array = np.abs(weights).view(np.uint8)  # that of -128 is 128 without its sign bit
+        return sizes
+    if weights.dtype.itemsize > 1:
+        small = weights.size and -(1 << 15) < weights.min() <= weights.max() < 1 << 15
+        weights = np.abs(weights.astype(np.int16 if small else np.int64, copy=False))
+    return weights
+
+
+def _float32_cuts(sizes: Array, magnitude: int) -> list[int]:
     """Cut the K axis into pieces in which no column's bound reaches 2**24; nothing when that does not pay.
 
     Args:
-        sums: Magnitudes of the weights, [..., K, O].
+        sizes: Magnitudes of the weights, [..., K, O].
         magnitude: Largest magnitude of the inputs.
     """
-    length = sums.shape[-2]
+    length = sizes.shape[-2]
     # One bound for all columns and groups: pieces hold every column.
-    kind = np.int32 if sums.dtype.itemsize <= 2 and length < 1 << 16 else np.float64
-    running = np.zeros((*sums.shape[:-2], length + 1, sums.shape[-1]), kind)
-    np.cumsum(sums, axis=-2, dtype=kind, out=running[..., 1:, :])
+    kind = np.int32 if sizes.dtype.itemsize <= 2 and length < 1 << 16 else np.float64
+    running = np.zeros((*sizes.shape[:-2], length + 1, sizes.shape[-1]), kind)
+    np.cumsum(sizes, axis=-2, dtype=kind, out=running[..., 1:, :])
     limit = FLOAT32_EXACT / max(1, magnitude)
     cuts = [0]
     while cuts[-1] < length:

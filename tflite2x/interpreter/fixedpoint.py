@@ -20,6 +20,7 @@ Formulas: LiteRT ``internal/common.cc``, ``internal/quantization_util.cc`` and `
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,12 +161,13 @@ def wrap_int32(x: ArrayLike) -> Int64:
 
 def saturate(x: Array, dtype: Any) -> Array:
     """Clamp integers to the range of an integer type and cast."""
-    low, high = _limits(np.dtype(dtype))
+    low, high = integer_limits(np.dtype(dtype))
     return np.asarray(np.minimum(np.maximum(x, low), high).astype(dtype))
 
 
 @functools.cache
-def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+def integer_limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Return the lowest and highest value of an integer type."""
     info = np.iinfo(dtype)
     return int(info.min), int(info.max)
 
@@ -188,19 +190,19 @@ def activation_range(activation: int, spec: TensorSpec) -> tuple[int, int]:
     Returns:
         Lowest and highest quantized value.
     """
-    info = np.iinfo(spec.dtype)
 
     def quantize(value: float) -> int:
-        steps = round_half_away(np.float32(value) / np.float32(spec.s))
+        steps = float(np.float32(value) / np.float32(spec.s))
         if not INT32_MIN <= steps <= INT32_MAX:
             raise UnsupportedError(
                 f"the fused activation's bound {value} leaves int32 at scale {spec.s}",
                 where=spec.name,
                 hint="The output's scale is too small.",
             )
-        return spec.z + int(steps)
+        # Halves away from zero; exact, because a float32 below 2**31 and one half fit in a float64 together.
+        return spec.z + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
 
-    low, high = int(info.min), int(info.max)
+    low, high = integer_limits(spec.dtype)
     if activation == _RELU:
         return max(low, quantize(0.0)), high
     if activation == _RELU6:

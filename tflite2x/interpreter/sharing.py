@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec
+from tflite2x.interpreter.kernel import Array, KernelContext, Rounding, Run, Runtime, SampleDependent, TensorSpec
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.registry import Kernel
@@ -64,6 +64,7 @@ class KernelCache:
         self._tokens: dict[int, tuple[weakref.ref[memoryview], int]] = {}
         self._alike: dict[Hashable, list[tuple[weakref.ref[memoryview], int]]] = {}
         self._numbers = itertools.count()
+        self._runtimes: dict[Rounding, Runtime] = {}
 
     def __len__(self) -> int:
         """Return the number of kernels that are kept."""
@@ -87,16 +88,23 @@ class KernelCache:
         if found is not None:
             self._kernels[key] = found
             return _anchored(found.run, lambda: prepare(kernel, context)), found
-        from tflite2x.interpreter.session import Session
-
-        # The kernel may outlive the session, and needs none.
-        run = prepare(kernel, dataclasses.replace(context, runtime=Session(context.rounding)))
+        run = prepare(kernel, self._without_session(context))
         size = _LEAST + sum(s.const.nbytes for s in context.inputs if s is not None and s.const is not None)
         made = self._kernels[key] = Prepared(run, size)
         self._size += size
         while self._size > self._kept and len(self._kernels) > 1:
             self._size -= self._kernels.pop(next(iter(self._kernels))).size
         return run, made
+
+    def _without_session(self, context: KernelContext) -> KernelContext:
+        """Return a context for a pure kernel, which may outlive the session and needs none."""
+        runtime = self._runtimes.get(context.rounding)
+        if runtime is None:
+            from tflite2x.interpreter.session import Session
+
+            runtime = self._runtimes[context.rounding] = Session(context.rounding)
+        c = context
+        return KernelContext(c.op, c.inputs, c.outputs, c.intermediates, c.rounding, runtime)
 
     def token(self, tensor: Tensor) -> Hashable | None:
         """Return what tells the bytes of a constant from all others; None where they are not plain bytes of the file.
@@ -171,9 +179,10 @@ def _options(options: Any) -> str | None:
     if options is None:
         return ""
     values = [getattr(options, field.name) for field in options.FIELDS]
-    parts = [part for v in values for part in (v if isinstance(v, tuple | list) else (v,))]
-    if not all(part is None or isinstance(part, bool | int | float | str) for part in parts):
-        return None
+    for value in values:
+        for part in value if isinstance(value, (tuple, list)) else (value,):
+            if part is not None and not isinstance(part, (bool, int, float, str)):
+                return None
     return f"{type(options).__name__}{values!r}"
 
 
@@ -185,7 +194,10 @@ def _details(spec: TensorSpec) -> bool:
 def _spec(spec: TensorSpec) -> Hashable:
     """Return all that a spec says, apart from the name and the constant."""
     q = spec.quantization
-    stored = None if q is None else (q.quantized_dimension, *map(_bytes, (q.scale, q.zero_point, q.min, q.max)))
+    stored = None
+    if q is not None:
+        own = None if q.zero_point.shape == spec.zero_point.shape else q.zero_point  # the spec may fill them up
+        stored = (q.quantized_dimension, _bytes(own), _bytes(q.min), _bytes(q.max))
     return (
         spec.type, spec.dtype.str, spec.shape, spec.scale.tobytes(), spec.zero_point.tobytes(), spec.axis,
         spec.is_variable, spec.const is None, stored,

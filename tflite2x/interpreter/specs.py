@@ -37,11 +37,12 @@ def run_time_type(tensor: Tensor) -> TensorType:
     producer = tensor.producer
     if producer is None or producer.custom_code is not None:
         return tensor.dtype
-    named = getattr(producer.options, _TYPE_OPTIONS.get(producer.name, ""), None)
+    name = producer.name
+    named = getattr(producer.options, _TYPE_OPTIONS[name], None) if name in _TYPE_OPTIONS else None
     if named in (TensorType.INT32, TensorType.INT64):
         return TensorType(named)
-    own = _OWN_TYPE.get(producer.name, tensor.dtype)
-    if producer.name == "DEQUANTIZE" and tensor.dtype in (TensorType.FLOAT16, TensorType.BFLOAT16):
+    own = _OWN_TYPE.get(name, tensor.dtype)
+    if name == "DEQUANTIZE" and tensor.dtype in (TensorType.FLOAT16, TensorType.BFLOAT16):
         return tensor.dtype
     return own
 
@@ -71,10 +72,11 @@ def tensor_spec(tensor: Tensor, const: Array | None = None) -> TensorSpec:
             zero_point = quantization.zero_point.copy()
         else:
             zero_point = np.full(scale.shape, quantization.zero_point[0] if quantization.zero_point.size else 0)
+    type_ = run_time_type(tensor)
     return TensorSpec(
         name=tensor.name or f"tensor {tensor.index}",
-        type=run_time_type(tensor),
-        dtype=numpy_dtype(run_time_type(tensor)),
+        type=type_,
+        dtype=numpy_dtype(type_),
         shape=tensor.shape,
         scale=scale,
         zero_point=zero_point,

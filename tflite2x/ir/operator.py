@@ -173,6 +173,8 @@ class Operator:
     @property
     def calls(self) -> dict[str, Subgraph]:
         """The subgraphs that the options refer to, by the name of the field."""
+        if self.other_options is None and type(self.options).__name__ not in SUBGRAPH_FIELDS:
+            return {}  # nearly always, and asked often
         found = {}
         for name, index in self._called():
             found[name] = self.subgraph.model.subgraphs[index]

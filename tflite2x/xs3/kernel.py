@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from tflite2x.errors import InputError
 from tflite2x.xs3.layout import INT32_MAX, Int8, Int16, Int64, Parameters, groups, unpack
 
+#: By shift: what is added before it, and the factor that it is; as floating-point numbers, all of them exact.
+_HALVES = np.array([0.0, *(2.0**s for s in range(31))])
+_STEPS = 2.0 ** -np.arange(32.0)
 #: Outputs computed at a time: the intermediate arrays stay in the cache.
 BLOCK = 1 << 16
 
@@ -76,16 +79,18 @@ class FullyConnected:
         check_shifts(p)
         sizes = _magnitudes(weights)
         self._sums = Accumulator(weights, sizes)
-        self._range, self._dtype = (low, high), dtype
+        self._low, self._high, self._dtype = float(low), float(high), dtype
         # Rounding shifts as a multiplication and a floor: every value is a multiple of 2**-31 below 2**32, and exact.
-        half1, half2 = (np.exp2(s) * (s > 0) / 2 for s in (p.shift1, p.shift2))
-        self._start, self._half1, self._step1 = p.bias.astype(np.float64), half1, np.exp2(-p.shift1)
-        self._scale = p.scale * np.exp2(-p.shift2)
-        self._offset = (p.total_offset + half2) * np.exp2(-p.shift2)
-        ends = np.stack(accumulator_range(weights, sizes)) + p.bias
-        self._saturates = bool(np.any(np.abs(ends) > INT32_MAX))
+        self._start, self._half1, self._step1 = p.bias.astype(np.float64), _HALVES[p.shift1], _STEPS[p.shift1]
+        step2 = _STEPS[p.shift2]
+        self._scale = p.scale * step2
+        self._offset = (p.total_offset + _HALVES[p.shift2]) * step2
+        self._saturates = False
+        if np.max(128 * sizes + np.abs(p.bias), initial=0) > INT32_MAX:  # rarely
+            ends = np.stack(accumulator_range(weights, sizes)) + p.bias
+            self._saturates = bool(np.any(np.abs(ends) > INT32_MAX))
         if not self._saturates:
-            self._start = self._start + half1
+            self._start += self._half1
 
     def __call__(self, x: Int8) -> NDArray[Any]:
         """Return ``[..., C_out]`` for int8 ``[..., C_in]``; what is missing up to P counts as 0."""
@@ -109,16 +114,19 @@ class FullyConnected:
             y += self._half1
         y *= self._step1
         np.floor(y, out=y)
-        np.clip(y, -32767, 32767, out=y)
+        # Two calls are faster than np.clip on short arrays.
+        np.minimum(np.maximum(y, -32767.0, out=y), 32767.0, out=y)
         y *= self._scale
         y += self._offset
         np.floor(y, out=y)
-        np.clip(y, *self._range, out=y)
+        np.minimum(np.maximum(y, self._low, out=y), self._high, out=y)
         np.copyto(out, y, casting="unsafe")
 
 
 def check_shifts(parameters: Parameters) -> None:
     """Refuse shifts outside of 0..31, which the C code leaves undefined."""
+    if not np.any((parameters.shift1 | parameters.shift2) & ~31):
+        return
     for name in ("shift1", "shift2"):
         values = getattr(parameters, name)
         bad = np.flatnonzero((values < 0) | (values > 31))

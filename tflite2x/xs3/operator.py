@@ -48,22 +48,25 @@ def prepare(ctx: KernelContext) -> Run:
             hint="XC_fc computes one row; the padding of its weights is shorter than four columns.",
         )
     _check_groups(ctx, channels)
+
+    def layer(w: Array, block: Array) -> FullyConnected:
+        if np.any(w[:, columns:]):
+            raise ctx.execution_error("weights in the padding are not zero: the runtime would read beyond the input")
+        return FullyConnected(w, block)
+
     ready = None
     if weights.const is not None and bso.const is not None:
-        ready = FullyConnected(weights.const, bso.const)
+        ready = layer(weights.const, bso.const)
 
     def run(inputs: Sequence[Array | None]) -> Sequence[Array]:
         data, *constants = inputs
         assert data is not None
-        w, block = (uniform(a) for a in constants if a is not None)
-        if np.any(w[:, columns:]):
-            raise ctx.execution_error("weights in the padding are not zero: the runtime would read beyond the input")
         rows = data[0].size // columns
         if rows * columns != data[0].size or (rows != 1 and out.shape[:1] != (1,)):
             raise ctx.execution_error(f"the input has the shape {list(data.shape[1:])}, not rows of {columns}")
         shape = out.shape if rows == 1 else (rows, *out.shape[1:])
-        layer = ready or FullyConnected(w, block)
-        return [layer(data.reshape(-1, columns)).reshape(len(data), *shape)]
+        compute = ready or layer(*(uniform(a) for a in constants if a is not None))
+        return [compute(data.reshape(-1, columns)).reshape(len(data), *shape)]
 
     return run
 

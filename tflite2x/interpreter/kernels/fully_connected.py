@@ -18,6 +18,7 @@ Sources: LiteRT ``kernels/fully_connected.cc``, ``internal/reference/fully_conne
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -97,8 +98,10 @@ class _Layer:
         )  # fmt: skip
         if filter_.type.name == "INT16":
             q = dataclasses.replace(q, wide=True)
-        narrow = np.dtype(np.int16 if self.weights.dtype.itemsize == 1 else np.int32)  # wide numbers cost memory
-        matrix: Array = (self.weights.astype(narrow) - q.filter_zero_point).T
+        matrix: Array = self.weights.T
+        if q.filter_zero_point:
+            narrow = np.int16 if self.weights.dtype.itemsize == 1 else np.int32  # wide numbers cost memory
+            matrix = matrix.astype(narrow) - q.filter_zero_point
         gemm = ExactGemm(matrix, q.magnitude)
         folded = effective_bias(q, matrix, self.bias)
         stage: Stage
@@ -205,7 +208,7 @@ def _check(ctx: KernelContext, x: TensorSpec, filter_: TensorSpec, bias: TensorS
         raise ctx.unsupported(f"weights of shape {filter_.shape} must have 2 dimensions")
     if bias is not None:
         require(ctx, bias, *(("FLOAT32",) if x.type.name == "FLOAT32" else ("INT32", "INT64")))
-        if bias.shape and int(np.prod(bias.shape)) != filter_.shape[0]:
+        if bias.shape and math.prod(bias.shape) != filter_.shape[0]:
             raise ctx.unsupported(f"the bias has shape {bias.shape} for {filter_.shape[0]} output channels")
     if filter_.type.name in ("INT4", "INT2") and np.any(filter_.zero_point):
         raise ctx.unsupported("the weights have a zero point other than 0")
@@ -253,7 +256,7 @@ def fully_connected(ctx: KernelContext) -> Run:
         extra = inputs[2] if len(inputs) > 2 else None
         apply = ready or build(weights, constant_or_uniform(b_spec, extra))
         units, depth = weights.shape
-        batch = int(np.prod(x.shape[1:-1])) if depth == 0 else x[0].size // depth
+        batch = math.prod(x.shape[1:-1]) if depth == 0 else x[0].size // depth
         if ((keep or depth == 0) and x.shape[-1] != depth) or batch * depth != x[0].size:
             raise ctx.execution_error(f"activations of shape {x.shape[1:]} do not fit weights of shape {weights.shape}")
         out = apply(x.reshape(len(x), batch, depth))
