@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tflite2x.passes._common import QUANTIZED, per_tensor, same_quantization
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.interface import Adapter, operator_adapter
 from tflite2x.schema.enums import BuiltinOperator as Op
 from tflite2x.schema.enums import TensorType
@@ -65,7 +66,7 @@ def input_boundary(tensor: Tensor) -> Boundary | str:
         return "it has no single scale"
     others = [op for op in readers if op.opcode != Op.QUANTIZE]
     if others:
-        return f"{others[0].where} reads the float values"
+        return f"{sites.place(others[0])} reads the float values"
     return "several QUANTIZE with different parameters read it" if readers else "no operator reads it"
 
 
@@ -87,8 +88,10 @@ def output_boundary(tensor: Tensor) -> Boundary | str:
     if tensor.dtype != TensorType.FLOAT32:
         return "it has no single scale"
     if op.opcode != Op.DEQUANTIZE:
-        return f"{op.where} computes the float values"
-    return f"what {op.where} reads cannot become an output" if not tensor.uses else "an operator reads it as well"
+        return f"{sites.place(op)} computes the float values"
+    return (
+        f"what {sites.place(op)} reads cannot become an output" if not tensor.uses else "an operator reads it as well"
+    )
 
 
 def _bijective(a: Tensor, b: Tensor) -> bool:

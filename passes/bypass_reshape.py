@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.rule import PatternPass
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class BypassReshape(PatternPass):
 
     def describe(self, m: Match) -> str:
         """Name the RESHAPE."""
-        return f"reads in front of {m.reshape.where}"
+        return f"reads in front of {sites.place(m.reshape)}"
 
     def rewrite(self, m: Match, b: Builder) -> Any:
         """Read in front of the RESHAPE, which stays for others or is dead."""

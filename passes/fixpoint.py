@@ -23,12 +23,21 @@ class Fixpoint(Group):
 
     Attributes:
         passes: The members.
-        limit: Rounds after which the group gives up with an error.
+        limit: Rounds after which the group gives up with an error; 2 or more.
     """
 
     name: ClassVar[str] = "fixpoint"
     passes: tuple[Pass, ...] = dataclasses.field(default=(), metadata={"body": True})
     limit: int = 20
+
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+            ValueError: There are fewer than two rounds: the last one is there to see that nothing changes any more.
+        """
+        if self.limit < 2:
+            raise ValueError(f"limit is {self.limit}; the first round changes, another one sees that all is done: 2")
 
     def members(self) -> tuple[Pass, ...]:
         """Return the passes of this group in order."""

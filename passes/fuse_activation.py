@@ -17,6 +17,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tflite2x.passes._common import QUANTIZED, same_quantization
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.interface import describe_type
 from tflite2x.rewrite.rule import PatternPass
 from tflite2x.schema.enums import ActivationFunctionType, TensorType
@@ -52,7 +53,7 @@ class FuseActivation(PatternPass):
 
     def describe(self, m: Match) -> str:
         """Name the activation."""
-        return f"fused into {m.producer.where}"
+        return f"fused into {sites.place(m.producer)}"
 
     def rewrite(self, m: Match, b: Builder) -> Any:
         """Repeat the operator with the activation."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from tflite2x.passes._common import same_quantization
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.rule import PatternPass
 from tflite2x.schema.enums import Padding
 
@@ -86,7 +87,7 @@ class FusePad(PatternPass):
 
     def describe(self, m: Match) -> str:
         """Say what PAD did."""
-        return f"{m.pad.where} fused: padding SAME"
+        return f"{sites.place(m.pad)} fused: padding SAME"
 
     def rewrite(self, m: Match, b: Builder) -> Any:
         """Repeat the convolution with padding SAME."""

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from tflite2x.passes._common import per_tensor, same_quantization
+from tflite2x.rewrite import sites
 from tflite2x.rewrite.interface import describe_type
 from tflite2x.rewrite.rule import PatternPass
 
@@ -85,7 +86,7 @@ class RemoveIdentities(PatternPass):
     def describe(self, m: Match) -> str:
         """Say what went."""
         if "second" in m.bound:
-            return f"one RESHAPE instead of two ({m.first.where} goes)"
+            return f"one RESHAPE instead of two ({sites.place(m.first)} goes)"
         return "removed: it does nothing" if "single" in m.bound else "removed with the operator before it: they cancel"
 
     def rewrite(self, m: Match, b: Builder) -> Any:

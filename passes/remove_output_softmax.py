@@ -67,7 +67,7 @@ def _obstacle(output: Tensor, softmax: Operator, dequantize: Operator | None) ->
     logits = softmax.inputs[0]
     assert logits is not None
     if output.uses:
-        return f"{output.consumers[0].where} reads the output as well"
+        return f"{sites.place(output.consumers[0])} reads the output as well"
     if dequantize is not None:
         inner = softmax.outputs[0]
         if inner.is_output or len(inner.consumers) > 1:

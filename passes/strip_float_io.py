@@ -91,7 +91,7 @@ def _input_obstacle(tensor: Tensor) -> str:
     others = [op for op in readers if op.opcode != BuiltinOperator.QUANTIZE]
     if others:
         also = "" if len(others) == len(readers) else " as well as QUANTIZE"
-        return f"{others[0].where} reads the float values{also}"
+        return f"{sites.place(others[0])} reads the float values{also}"
     targets = [op.outputs[0] for op in readers]
     first = targets[0]
     for target in targets:
@@ -130,9 +130,9 @@ def _output_obstacle(tensor: Tensor) -> str:
     if op is None:
         return "no operator computes the float output"
     if op.opcode != BuiltinOperator.DEQUANTIZE:
-        return f"{op.where} computes it, not DEQUANTIZE"
+        return f"{sites.place(op)} computes it, not DEQUANTIZE"
     if tensor.uses:
-        return f"{tensor.consumers[0].where} reads the float values as well"
+        return f"{sites.place(tensor.consumers[0])} reads the float values as well"
     if tensor.subgraph.outputs.count(tensor) > 1:
         return "it is an output more than once"
     source = op.inputs[0]

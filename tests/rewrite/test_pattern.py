@@ -306,3 +306,130 @@ def test_a_refused_rewrite_leaves_nothing_behind() -> None:
 def test_a_pattern_pass_is_a_pass() -> None:
     assert isinstance(MulToAdd(), Pass)
     assert str(MulToAdd()) == "test-mul-to-add"
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnsReason(PatternPass):
+    """Refuse by returning the reason."""
+
+    name: ClassVar[str] = "returns-reason"
+
+    def pattern(self, p: Any, x: Any) -> Any:
+        return p.NEG(x, out="y")
+
+    def check(self, m: Match) -> str | None:
+        return f"'{m.y.name}' stays" if m.y.is_output else None
+
+    def rewrite(self, m: Match, b: Any) -> Any:
+        return b.ABS(m.x, like=m.y)
+
+
+def test_check_may_return_its_reason() -> None:
+    b = Graph()
+    y = b.op("NEG", b.op("NEG", b.input()))
+    model = b.done(y)
+    (first, second) = ReturnsReason().candidates(model)
+    assert (first.replaced, second.replaced, second.reason) == (True, False, f"'{y.name}' stays")
+    report = Pipeline([ReturnsReason()]).run(model)
+    assert [op.name for op in model.main.operators] == ["ABS", "NEG"]
+    assert report.left_alone() == [("returns-reason", "subgraphs[0].operators[1] (NEG)", f"'{y.name}' stays")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Faulty(PatternPass):
+    """Make one of the mistakes that authors make."""
+
+    name: ClassVar[str] = "faulty"
+    mistake: str = ""
+
+    def requires(self, model: Model) -> None:
+        if self.mistake == "requires":
+            raise self.error("not this model")
+
+    def pattern(self, p: Any, x: Any) -> Any:
+        if self.mistake == "type":
+            x = p.where(x, dtype="int9")
+        return p.NEG(p.NEG(x, out="t"), out="y")
+
+    def check(self, m: Match) -> None:
+        if self.mistake == "name":
+            m.require(m.other, "")
+
+    def rewrite(self, m: Match, b: Any) -> Any:
+        if self.mistake == "like":
+            return b.ABS(m.x)
+        return m.t
+
+
+@pytest.mark.parametrize(
+    ("mistake", "text"),
+    [
+        ("requires", "not this model"),
+        ("type", "there is no type int9"),
+        ("name", "the pattern binds no 'other'"),
+        ("like", "missing 1 required keyword-only argument: 'like'"),
+        ("", "returns 't1', which the match takes away"),
+    ],
+)
+def test_mistakes_are_named_by_why_and_by_run(mistake: str, text: str) -> None:
+    b = Graph()
+    model = b.done(b.op("ABS", b.op("NEG", b.op("NEG", b.input()))))
+    with pytest.raises(PassError, match="pass faulty") as caught:
+        Faulty(mistake).candidates(model)
+    assert text in str(caught.value)
+    with pytest.raises(PassError, match="pass faulty") as caught:
+        Faulty(mistake)(model)
+    assert text in str(caught.value)
+
+
+def test_a_misspelled_option_is_said() -> None:
+    b = Graph()
+    y = b.op("ADD", b.input(), b.input(), options=AddOptions())
+    b.done(y)
+    why = reason(lambda p, u, v: p.ADD(u, v, fused_activation=0), y.producer)
+    assert "has no option 'fused_activation'; it has fused_activation_function, pot_scale_int16" in why
+
+
+def test_conditions_on_a_value_add_up() -> None:
+    b = Graph()
+    y = b.op("NEG", b.input())
+    b.done(y)
+    why = reason(lambda p, x: p.NEG(p.where(p.where(x, dtype="int8"), rank=2)), y.producer)
+    assert "is float32, not int8" in why
+
+
+@dataclasses.dataclass(frozen=True)
+class OneForTwo(PatternPass):
+    """Give both halves of a SPLIT the same value."""
+
+    name: ClassVar[str] = "one-for-two"
+    fresh: bool = True
+
+    def pattern(self, p: Any, axis: Any, x: Any) -> Any:
+        return p.SPLIT(axis, p.NEG(x, op="neg", keep=True), outputs=2, op="split")
+
+    def rewrite(self, m: Match, b: Any) -> Any:
+        value = b.ABS(m.neg.outputs[0], like=m.outputs[0]) if self.fresh else m.neg.outputs[0]
+        return value, value
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+@pytest.mark.parametrize("listed", [(), (0,), (1,), (0, 1)])
+def test_one_value_for_two_outputs(fresh: bool, listed: tuple[int, ...]) -> None:
+    b = Graph()
+    axis = b.g.add_constant("axis", np.array(0, np.int32))
+    halves = b.op("SPLIT", axis, b.op("NEG", b.input()), options=SplitOptions(num_splits=2), outputs=2)
+    last = b.op("SUB", *halves, options=SubOptions())
+    model = b.done(last, *(halves[i] for i in listed))
+    result = OneForTwo(fresh)(model)
+    kinds = [op.name for op in model.main.operators]
+    if len(listed) == 2:
+        assert "would be another output once more" in result.left_alone[0].reason
+        assert kinds == ["NEG", "SPLIT", "SUB"]
+        return
+    assert kinds == (["NEG", "ABS", "SUB"] if fresh else ["NEG", "SUB"])
+    (operands,) = {tuple(op.inputs) for op in model.main.operators if op.name == "SUB"}
+    assert operands[0] is operands[1]
+    assert operands[0].producer is model.main.operators[-2]
+    assert model.main.outputs[1:] == tuple(halves[i] for i in listed)
+    tflite2x.loads(tflite2x.dumps(model)).check()

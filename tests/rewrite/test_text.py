@@ -181,3 +181,11 @@ def test_recipe_that_is_missing_or_endless(tmp_path: Path) -> None:
     (tmp_path / "loop.txt").write_text("@loop.txt")
     with pytest.raises(PipelineError, match="include each other"):
         Pipeline.parse("@loop.txt", base=tmp_path)
+
+
+def test_options_that_a_pass_refuses() -> None:
+    with pytest.raises(PipelineError, match=r"threads is 9\. Choose 1 to 5\.\n  xc-fc") as caught:
+        Pipeline.parse("xc-fc{threads=9}")
+    assert ".." not in str(caught.value)
+    with pytest.raises(PipelineError, match="limit is 1; "):
+        Pipeline.parse("fixpoint{limit=1}(cleanup)")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from tflite2x.errors import PassError, Tflite2xError
@@ -70,16 +71,7 @@ class Pass(ABC):
         Raises:
             PassError: A condition does not hold, the pass left a broken graph, or it failed.
         """
-        with sites.named(model):
-            self.requires(model)
-            try:
-                result = self.run(model)
-            except Tflite2xError:
-                raise
-            except Exception as error:
-                raise self.error(
-                    f"the pass failed on this model: {type(error).__name__}: {error}", hint="This is a bug of the pass."
-                ) from error
+        result = self._guarded(model, self.run)
         if not isinstance(result, PassResult):
             raise self.error(f"run() returned {type(result).__name__} instead of a PassResult")
         if result.modified:
@@ -89,6 +81,21 @@ class Pass(ABC):
                 raise self.error(f"the pass left a broken graph: {error}") from error
         self.ensures(model, result)
         return result
+
+    def _guarded(self, model: Model, work: Callable[[Model], PassResult]) -> PassResult:
+        """Check the pre-conditions and work on ``model``; an exception of any kind becomes a ``PassError``."""
+        with sites.named(model):
+            self.requires(model)
+            try:
+                return work(model)
+            except PassError:
+                raise
+            except Tflite2xError as error:
+                raise error.at(f"pass {self.name}") from None
+            except Exception as error:
+                raise self.error(
+                    f"the pass failed on this model: {type(error).__name__}: {error}", hint="This is a bug of the pass."
+                ) from error
 
     def candidates(self, model: Model) -> list[Candidate]:
         """Return every place that the pass looks at and what it does there; ``model`` is not changed."""

@@ -3,17 +3,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tflite2x.rewrite.pattern import OperatorPattern, Output, Pattern, Value, Variable
+from tflite2x.rewrite.sites import place
 
 if TYPE_CHECKING:
     from tflite2x.ir import Operator, Tensor
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the program
-    """A match does not hold; the reason is the message."""
+    """A match does not hold; the reason is the message.
+
+    Attributes:
+        complete: All operators of the pattern were found; what is in the way are other users of the tensors inside.
+    """
+
+    def __init__(self, reason: str, *, complete: bool = False) -> None:
+        super().__init__(reason)
+        self.complete = complete
 
 
 class Match:
@@ -101,13 +111,13 @@ def _match_operator(pattern: OperatorPattern, op: Operator, match: Match) -> Ite
     known = match.found.get(pattern)
     if known is not None:
         if known is not op:
-            raise Refusal(f"{op.where} and {known.where} should be one operator")
+            raise Refusal(f"{place(op)} and {place(known)} should be one operator")
         yield match
         return
     if op.name not in pattern.kinds:
-        raise Refusal(f"{op.where} is not {pattern.text}")
+        raise Refusal(f"{place(op)} is not {pattern.text}")
     if len(op.outputs) != pattern.outputs:
-        raise Refusal(f"{op.where} has {len(op.outputs)} outputs, not {pattern.outputs}")
+        raise Refusal(f"{place(op)} has {len(op.outputs)} outputs, not {pattern.outputs}")
     for field, wanted in pattern.options.items():
         _check_option(op, field, wanted)
     start = match.copy()
@@ -136,12 +146,16 @@ def _any_of(attempts: Iterable[Iterator[Match]]) -> Iterator[Match]:
 
 
 def _check_option(op: Operator, field: str, wanted: Any) -> None:
+    if op.options is not None and not hasattr(op.options, field):
+        # A misspelled option in a pattern would otherwise be silently one that never has the value.
+        known = ", ".join(f.name for f in dataclasses.fields(op.options) if f.name != "extras") or "none"
+        raise Refusal(f"{place(op)} has no option '{field}'; it has {known}")
     actual = getattr(op.options, field, None)
     accepted = wanted(actual) if callable(wanted) else actual == wanted
     if not accepted:
         shown = getattr(actual, "name", actual)
         need = "" if callable(wanted) else f", not {getattr(wanted, 'name', wanted)}"
-        raise Refusal(f"{field} of {op.where} is {shown}{need}")
+        raise Refusal(f"{field} of {place(op)} is {shown}{need}")
 
 
 def _match_inputs(
@@ -150,7 +164,7 @@ def _match_inputs(
     if position == len(pattern.inputs):
         extra = [t for t in inputs[position:] if t is not None]
         if extra:
-            raise Refusal(f"{op.where} has {len(inputs)} inputs, not {position}")
+            raise Refusal(f"{place(op)} has {len(inputs)} inputs, not {position}")
         yield match
         return
     value = pattern.inputs[position]
@@ -160,7 +174,7 @@ def _match_inputs(
         yield new
         return
     tensor = inputs[position] if position < len(inputs) else None
-    found = _match_value(value, tensor, f"input {position} of {op.where}", match)
+    found = _match_value(value, tensor, f"input {position} of {place(op)}", match)
     yield from _any_of(_match_inputs(pattern, op, inputs, position + 1, m) for m in found)
 
 
@@ -179,10 +193,10 @@ def _match_value(value: Value | None, tensor: Tensor | None, where: str, match: 
         kind = "a constant" if tensor.is_constant else "an input of the graph"
         raise Refusal(f"{where} ('{tensor.name}') is {kind}, not the output of {value.operator.text}")
     if tensor.producer.name not in value.operator.kinds:
-        raise Refusal(f"{where} ('{tensor.name}') comes from {tensor.producer.where}, not from {value.operator.text}")
+        raise Refusal(f"{where} ('{tensor.name}') comes from {place(tensor.producer)}, not from {value.operator.text}")
     for found in _match_operator(value.operator, tensor.producer, match):
         if found.found[value.operator].outputs[value.index] is not tensor:
-            raise Refusal(f"{where} ('{tensor.name}') is not output {value.index} of {tensor.producer.where}")
+            raise Refusal(f"{where} ('{tensor.name}') is not output {value.index} of {place(tensor.producer)}")
         if value.name:
             found.bound[value.name] = tensor
         yield found
@@ -224,6 +238,10 @@ def _finish(pattern: Pattern, match: Match) -> None:
         if output.name:
             match.bound[output.name] = op.outputs[output.index]
     match.outputs = tuple(outputs)
+
+    def refuse(reason: str) -> NoReturn:
+        raise Refusal(reason, complete=True)
+
     inside = set(match.operators)
     for op in match.operators:
         for tensor in op.outputs:
@@ -231,8 +249,8 @@ def _finish(pattern: Pattern, match: Match) -> None:
                 continue
             others = [user for user in tensor.consumers if user not in inside]
             if others:
-                raise Refusal(f"'{tensor.name}' inside of the match is read by {others[0].where} as well")
+                refuse(f"'{tensor.name}' inside of the match is read by {place(others[0])} as well")
             if tensor.is_output:
-                raise Refusal(f"'{tensor.name}' inside of the match is an output of the graph")
+                refuse(f"'{tensor.name}' inside of the match is an output of the graph")
             if tensor.is_variable:
-                raise Refusal(f"'{tensor.name}' inside of the match is a variable")
+                refuse(f"'{tensor.name}' inside of the match is a variable")

@@ -18,7 +18,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tflite2x.schema.enums import BuiltinOperator
+from tflite2x.schema.enums import BuiltinOperator, TensorType
 
 #: Operators whose two first inputs may be swapped.
 COMMUTATIVE = frozenset({"ADD", "MUL", "MAXIMUM", "MINIMUM", "LOGICAL_AND", "LOGICAL_OR", "EQUAL", "NOT_EQUAL"})
@@ -164,9 +164,23 @@ class PatternBuilder:
         rank: int | None = None,
         quantized: bool | None = None,
     ) -> Variable:
-        """Ask for a type (by name, such as ``int8``), a number of dimensions, or a single scale."""
-        names = (dtype,) if isinstance(dtype, str) else dtype
-        return dataclasses.replace(value, dtypes=frozenset(n.upper() for n in names), rank=rank, quantized=quantized)
+        """Ask for a type (by name, such as ``int8``), a number of dimensions, or a single scale.
+
+        What is not given stays as it was asked for before.
+
+        Raises:
+            ValueError: There is no type of this name.
+        """
+        names = frozenset(n.upper() for n in ((dtype,) if isinstance(dtype, str) else dtype))
+        unknown = sorted(n.lower() for n in names - set(TensorType.__members__))
+        if unknown:
+            raise ValueError(f"there is no type {' or '.join(unknown)}; '{value.name}' could never match")
+        return dataclasses.replace(
+            value,
+            dtypes=names or value.dtypes,
+            rank=value.rank if rank is None else rank,
+            quantized=value.quantized if quantized is None else quantized,
+        )
 
 
 def build(function: Callable[..., Any], parameters: Sequence[str]) -> Pattern:

@@ -236,7 +236,9 @@ def build_pass(item: Item) -> Pass:
         return cls(**values)
     except TypeError as error:  # a required option is missing
         raise item.error(f"{cls.name} cannot be made: {error}") from None
-    except (ValueError, Tflite2xError) as error:  # the pass checks its own options in __post_init__
+    except Tflite2xError as error:  # the pass checks its own options in __post_init__
+        raise item.error(error.what, error.hint) from None
+    except ValueError as error:
         raise item.error(str(error)) from None
 
 

@@ -53,8 +53,9 @@ class PatternPass(Pass):
     def pattern(self, p: Any, *values: Any) -> Any:
         """Describe the operators to replace; parameters behind ``p`` bind values."""
 
-    def check(self, m: Match) -> None:
-        """Refuse a match with ``m.require(condition, reason)`` or ``m.refuse(reason)``."""
+    def check(self, m: Match) -> str | None:
+        """Refuse a match with ``m.require(condition, reason)`` or ``m.refuse(reason)``, or by returning the reason."""
+        return None
 
     @abstractmethod
     def rewrite(self, m: Match, b: Builder) -> Any:
@@ -76,26 +77,30 @@ class PatternPass(Pass):
         """Replace every match, in all subgraphs."""
         result = PassResult()
         for graph in model.subgraphs:
-            _Walker(self, graph, result, everything=False).walk()
+            _Walker(self, graph, result).walk()
         return result
 
     def candidates(self, model: Model) -> list[Candidate]:
         """Return every operator that the pattern could have started from; ``model`` is not changed."""
-        copy = model.clone()
-        result = PassResult()
         found: list[Candidate] = []
-        for graph in copy.subgraphs:
-            walker = _Walker(self, graph, result, everything=True)
-            walker.walk()
-            found += walker.candidates()
+
+        def look(copy: Model) -> PassResult:
+            result = PassResult()
+            for graph in copy.subgraphs:
+                walker = _Walker(self, graph, result)
+                walker.walk()
+                found.extend(walker.candidates())
+            return result
+
+        self._guarded(model.clone(), look)
         return found
 
 
 class _Walker:
     """Tries a pass at every operator of a subgraph until nothing matches any more."""
 
-    def __init__(self, pass_: PatternPass, graph: Subgraph, result: PassResult, *, everything: bool) -> None:
-        self.pass_, self.graph, self.result, self.everything = pass_, graph, result, everything
+    def __init__(self, pass_: PatternPass, graph: Subgraph, result: PassResult) -> None:
+        self.pass_, self.graph, self.result = pass_, graph, result
         self.patterns = [_pattern(function) for function in pass_.patterns()]
         self.places = {op: sites.place(op) for op in graph.operators}
         self.reasons: dict[str, tuple[bool, str]] = {}
@@ -142,9 +147,10 @@ class _Walker:
             try:
                 found = match(pattern, op)
                 checked = True
-                self.pass_.check(found)
+                reason = self.pass_.check(found)
+                found.require(not reason, str(reason))
             except Refusal as refusal:
-                self._note(place, checked, str(refusal))
+                self._note(place, checked or refusal.complete, str(refusal))
                 continue
             if place and not sites.allowed(place):
                 self._note(place, False, "not among the places asked for")

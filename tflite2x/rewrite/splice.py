@@ -29,20 +29,27 @@ def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Bui
     if len(values) != len(match.outputs):
         raise TypeError(f"the pattern returns {len(match.outputs)} values, the replacement {len(values)}")
     fresh = {t for op in builder.added for t in op.outputs}
+    listed: set[Tensor] = set()
     for old, new in zip(match.outputs, values, strict=True):
         if new not in fresh:
             _check_existing(match, old, new)
+        if old.is_output:
+            if new in listed:
+                raise Refusal(f"the output '{old.name}' would be another output once more")
+            listed.add(new)
     inputs = [t for op in match.operators for t in op.inputs if t is not None]
     around = [t.producer for t in inputs if t.producer is not None]
     orphans = [t for op in match.operators for t in op.outputs]
     for op in match.operators:
         op.set_outputs(())
     graph.remove_operators(match.operators)
-    for old, new in zip(match.outputs, values, strict=True):
+    now: dict[Tensor, Tensor] = {}  # a value that stands for several outputs may have become one of them
+    for old, value in zip(match.outputs, values, strict=True):
+        new = now.get(value, value)
         if new in fresh:
-            _compute(graph, old, new)
+            now[value] = _compute(graph, old, new)
         else:
-            _forward(graph, old, new)
+            now[value] = _forward(graph, old, new)
     builder.orphans = [*dict.fromkeys((*orphans, *fresh))]
     around += [user for tensor in match.outputs if graph.holds(tensor) for user in tensor.consumers]
     around += [user for tensor in values if graph.holds(tensor) for user in tensor.consumers]
@@ -51,6 +58,8 @@ def splice(graph: Subgraph, match: Match, values: Sequence[Tensor], builder: Bui
 
 def _check_existing(match: Match, old: Tensor, new: Tensor) -> None:
     """Refuse to make an interface tensor or a constant the output of the graph."""
+    if new.producer in match.operators:
+        raise TypeError(f"the replacement returns '{new.name}', which the match takes away")
     if not old.is_output:
         return
     if new.producer is None or new.is_input:
@@ -58,26 +67,30 @@ def _check_existing(match: Match, old: Tensor, new: Tensor) -> None:
         raise Refusal(f"the output '{old.name}' would be '{new.name}', {kind}")
     if new.is_output:
         raise Refusal(f"the output '{old.name}' would be the output '{new.name}' once more")
-    if new.producer in match.operators:
-        raise TypeError(f"the replacement returns '{new.name}', which the match takes away")
 
 
-def _compute(graph: Subgraph, old: Tensor, new: Tensor) -> None:
-    """Let the operator that computes ``new`` compute ``old`` instead."""
+def _compute(graph: Subgraph, old: Tensor, new: Tensor) -> Tensor:
+    """Let the operator that computes ``new`` compute ``old`` instead, and return that."""
     op = new.producer
     assert op is not None
     graph.replace_all_uses(new, old) if new.uses else None
     op.set_outputs([old if t is new else t for t in op.outputs])
     old.dtype, old.shape, old.shape_signature = new.dtype, new.shape, new.shape_signature
     old.quantization = new.quantization
+    return old
 
 
-def _forward(graph: Subgraph, old: Tensor, new: Tensor) -> None:
-    """Let everything that reads ``old`` read ``new``; an output of the graph keeps its tensor and name."""
+def _forward(graph: Subgraph, old: Tensor, new: Tensor) -> Tensor:
+    """Let everything that reads ``old`` read ``new``; an output of the graph keeps its tensor and name.
+
+    Returns:
+        The tensor that stands for ``new`` from now on.
+    """
     if old.is_output:
         op = new.producer
         assert op is not None
         op.set_outputs([old if t is new else t for t in op.outputs])
         graph.replace_all_uses(new, old)
-    else:
-        graph.replace_all_uses(old, new)
+        return old
+    graph.replace_all_uses(old, new)
+    return new
