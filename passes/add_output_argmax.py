@@ -47,6 +47,16 @@ class AddOutputArgmax(Pass):
     output: int = -1
     index_type: Literal["int32", "int64"] = "int32"
 
+    def __post_init__(self) -> None:
+        if self.output < -1:
+            raise ValueError(f"output is {self.output}; it is a position from 0, or -1 for all outputs")
+
+    def requires(self, model: Model) -> None:
+        """The output exists."""
+        most = max(len(graph.outputs) for graph in entry_subgraphs(model))
+        if self.output >= most:
+            raise self.error(f"there is no output {self.output}", hint=f"The model has {most}, counted from 0.")
+
     def run(self, model: Model) -> PassResult:
         """Look at the outputs of every subgraph that is entered from outside."""
         result = PassResult()

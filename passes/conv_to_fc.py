@@ -98,7 +98,13 @@ class ConvToFc(PatternPass):
         version = _VERSIONS[m.x.dtype.name, m.weights.dtype.name]
         if m.bias is None:
             version = max(version, 6)
-        options = FullyConnectedOptions(fused_activation_function=m.conv.options.fused_activation_function)
+        settings = m.conv.options
+        options = FullyConnectedOptions(
+            fused_activation_function=settings.fused_activation_function,
+            quantized_bias_type=settings.quantized_bias_type,
+        )
+        if m.x.dtype == TensorType.INT16 and settings.quantized_bias_type != TensorType.FLOAT32:
+            version = max(version, 11)
         inputs = (flattened, weights, m.bias)
         multiplied = b.FULLY_CONNECTED(*inputs, like=product, options=options, version=version)
         result = b.RESHAPE(

@@ -44,6 +44,9 @@ class RenameTensors(Pass):
     def __post_init__(self) -> None:
         if len(self.old) != len(self.new):
             raise ValueError(f"{len(self.old)} old names and {len(self.new)} new ones")
+        twice = sorted({name for name in self.old if self.old.count(name) > 1})
+        if twice:
+            raise ValueError(f"'{twice[0]}' stands twice among the old names")
 
     def requires(self, model: Model) -> None:
         """Every old name exists."""

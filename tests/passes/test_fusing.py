@@ -8,9 +8,10 @@ import pytest
 
 import tflite2x
 from tests.passes.helpers import conv, int8, names, oracle_agrees, reasons, run
+from tflite2x import Pipeline
 from tflite2x.ir import Model
-from tflite2x.schema.enums import Padding
-from tflite2x.schema.tables import AddOptions, FullyConnectedOptions, ReshapeOptions
+from tflite2x.schema.enums import Padding, TensorType
+from tflite2x.schema.tables import AddOptions, Conv2DOptions, FullyConnectedOptions, ReshapeOptions
 
 
 def activated(kind: str, *, quantized: bool, scale: float = 0.5) -> Model:
@@ -180,3 +181,82 @@ def test_a_long_chain_becomes_one() -> None:
     g.set_outputs([x])
     run(model, "merge-requantize")
     assert names(model) == ["QUANTIZE"]
+
+
+def quantize_chain(*kinds: tuple[str, float, int]) -> Model:
+    model = Model.new()
+    g = model.main
+    x = g.add_input("x", (1, 16), kinds[0][0], scale=kinds[0][1], zero_point=kinds[0][2])
+    for i, (kind, scale, zero) in enumerate(kinds[1:]):
+        y = g.add_tensor(f"t{i + 1}", (1, 16), kind, scale=scale, zero_point=zero)
+        g.add_operator("QUANTIZE", [x], [y])
+        x = y
+    g.set_outputs([x])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kinds", "why"),
+    [
+        ((("int16", 0.1 / 256, 0), ("int8", 0.1, 0), ("uint8", 0.1, 128)), "no QUANTIZE from int16 to uint8"),
+        ((("int32", 1e-3, 0), ("int8", 0.1, 0), ("uint8", 0.1, 128)), "no QUANTIZE from int32 to uint8"),
+        ((("int32", 1e-3, 0), ("int16", 0.1 / 256, 0), ("int8", 0.1, 0)), "'t1' needs 2.56 times that"),
+    ],
+)
+def test_merge_requantize_refuses_what_one_operator_cannot_do(
+    kinds: tuple[tuple[str, float, int], ...], why: str
+) -> None:
+    """Merged, runtimes would refuse the model, or the wrap-around of the first operator would be gone."""
+    model = quantize_chain(*kinds)
+    report = run(model, "merge-requantize")
+    assert names(model) == ["QUANTIZE", "QUANTIZE"]
+    assert why in reasons(report)[0]
+
+
+@pytest.mark.parametrize(("bias", "option", "version"), [("int32", "INT32", 11), ("int64", "FLOAT32", 7)])
+def test_conv_to_fc_keeps_the_type_of_the_bias(bias: str, option: str, version: int) -> None:
+    """Without the option LiteRT reads an int32 bias of a 16x8 layer as int64."""
+    rng = np.random.default_rng(5)
+    model = Model.new()
+    g = model.main
+    x = g.add_input("x", (2, 2, 2, 4), "int16", scale=0.02)
+    w = g.add_constant("w", rng.integers(-100, 100, (3, 2, 2, 4)).astype(np.int8), scale=0.01)
+    b = g.add_constant("b", rng.integers(-500, 500, 3).astype(bias), scale=0.0002)
+    y = g.add_tensor("y", (2, 1, 1, 3), "int16", scale=0.2)
+    options = Conv2DOptions(
+        stride_w=1, stride_h=1, padding=Padding.VALID, quantized_bias_type=TensorType[option]
+    )  # fmt: skip
+    g.add_operator("CONV_2D", [x, w, b], [y], options, version=8)
+    g.set_outputs([y])
+    before = tflite2x.dumps(model)
+    run(model, "conv-to-fc")
+    fc = model.main.operators[1]
+    assert (fc.name, fc.version, fc.options.quantized_bias_type) == ("FULLY_CONNECTED", version, TensorType[option])
+    oracle_agrees(before, tflite2x.dumps(model), lsb=1)
+
+
+def test_other_users_stand_in_the_report() -> None:
+    """A whole match that others need the inside of is something left alone, not something not found."""
+    model = activated("RELU", quantized=True)
+    g = model.main
+    g.set_outputs([*g.outputs, g.operators[0].outputs[0]])
+    report = run(model, "fuse-activation")
+    assert "inside of the match is an output of the graph" in reasons(report)[0]
+
+
+def test_reasons_name_places_of_the_model_that_was_given() -> None:
+    """Rewrites move operators; what is said about later ones still speaks of the file that the user has."""
+    model = Model.new()
+    g = model.main
+    x = g.add_input("x", (1, 8), "float32")
+    for i in range(3):
+        y, z = g.add_tensor(f"y{i}", (1, 8), "float32"), g.add_tensor(f"z{i}", (1, 8), "float32")
+        g.add_operator("ADD", [x, x], [y], AddOptions())
+        g.add_operator("RELU", [y], [z])
+        x = z
+    g.set_outputs([x])
+    found = Pipeline.parse("fuse-activation").passes[0].candidates(model)
+    assert [(c.where, c.reason) for c in found] == [
+        (f"subgraphs[0].operators[{2 * i + 1}] (RELU)", f"fused into subgraphs[0].operators[{2 * i}] (ADD)")
+        for i in range(3)
+    ]

@@ -14,7 +14,14 @@ from tests.verification.build import chain
 from tflite2x import Pipeline, Verify
 from tflite2x.errors import PassError, PipelineError
 from tflite2x.ir import Model
-from tflite2x.schema.tables import AddOptions, FullyConnectedOptions, PackOptions, ReshapeOptions, ShapeOptions
+from tflite2x.schema.tables import (
+    AddOptions,
+    FillOptions,
+    FullyConnectedOptions,
+    PackOptions,
+    ReshapeOptions,
+    ShapeOptions,
+)
 
 
 def computed_shape() -> Model:
@@ -128,3 +135,27 @@ def test_rename_refuses() -> None:
         Pipeline.parse("rename-tensors{old=[a]}")
     with pytest.raises(PassError, match="no tensor is called 'nobody'"):
         Pipeline.parse("rename-tensors{old=[nobody] new=[b]}").run(chain(), Verify())
+
+
+def test_rename_refuses_a_name_twice() -> None:
+    with pytest.raises(PipelineError, match="'a' stands twice"):
+        Pipeline.parse("rename-tensors{old=[a a] new=[b c]}")
+
+
+def test_growth_is_measured_where_the_file_leaves_the_shape_open() -> None:
+    """The declared shape [1] says nothing about a result of 40,000 bytes."""
+    model = Model.new()
+    g = model.main
+    x = g.add_input("x", (1,), "int32")
+    filled = g.add_tensor("filled", (1,), "int32", shape_signature=(-1,))
+    dims, value = g.add_constant("dims", np.array([10_000], np.int32)), g.add_constant("value", np.array(7, np.int32))
+    g.add_operator("FILL", [dims, value], [filled], FillOptions())
+    y = g.add_tensor("y", (1,), "int32", shape_signature=(-1,))
+    g.add_operator("ADD", [x, filled], [y], AddOptions())
+    g.set_outputs([y])
+    other = model.clone()
+    report = run(model, "fold-constants")
+    assert names(model) == ["FILL", "ADD"]
+    assert "39,992 bytes larger (growth is 1,024)" in reasons(report)[0]
+    run(other, "fold-constants{growth=40000}")
+    assert names(other) == ["ADD"]

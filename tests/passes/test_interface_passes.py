@@ -11,6 +11,8 @@ import pytest
 import tflite2x
 from tests.oracle import litert_run
 from tests.passes.helpers import names, reasons, run
+from tflite2x import Pipeline
+from tflite2x.errors import PassError, PipelineError
 
 
 @pytest.mark.parametrize("name", ["logistic_float", "logistic_int8", "cnn_int8", "mlp_uint8"])
@@ -69,3 +71,11 @@ def test_left_alone(models: Path) -> None:
     g.set_outputs([*g.outputs, g.operators[-1].inputs[0]])
     report = run(model, "remove-output-softmax")
     assert reasons(report)[0].endswith("which SOFTMAX reads, is an output already")
+
+
+def test_argmax_of_an_output_that_is_not_there(models: Path) -> None:
+    model = tflite2x.load(models / "logistic_int8.tflite")
+    with pytest.raises(PassError, match=r"there is no output 5. The model has 1"):
+        Pipeline.parse("add-output-argmax{output=5}").run(model)
+    with pytest.raises(PipelineError, match="output is -2"):
+        Pipeline.parse("add-output-argmax{output=-2}")

@@ -171,3 +171,13 @@ def test_the_versions_of_the_converter(opcode: str, types: tuple[str, ...], vers
     *inputs, output = (model.main.add_tensor(f"t{i}", (2, 2), name) for i, name in enumerate(types))
     op = model.main.add_operator(opcode, inputs, [output], version=9)
     assert smallest_version(op) == version
+
+
+def test_set_batch_refuses_an_output_that_is_a_constant() -> None:
+    model = Model.new()
+    g = model.main
+    x, y = g.add_input("x", (1, 4), "float32"), g.add_tensor("y", (1, 4), "float32")
+    g.add_operator("NEG", [x], [y])
+    g.set_outputs([y, g.add_constant("k", np.ones((1, 4), np.float32))])
+    with pytest.raises(PassError, match=r"output 'k' would have shape \[1, 4\]"):
+        Pipeline.parse("set-batch{n=2}").run(model)
