@@ -58,7 +58,11 @@ def verify(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")] = False,
 ) -> None:
-    """Compare what two models compute on the same samples; exit code 1 when they differ."""
+    """Compare what two models compute on the same samples; exit code 1 when they differ.
+
+    The folder of a reproducer brings its samples along, and what the later model should compute from them where the
+    models have other interfaces; only the tolerances and --json apply to it.
+    """
     from tflite2x.verification import replay
     from tflite2x.verification import verify as compare
 

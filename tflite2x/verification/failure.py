@@ -4,22 +4,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
+from tflite2x.rewrite.interface import Rebatch
 from tflite2x.rewrite.report import Difference
+from tflite2x.rewrite.result import EXACT, Claim
 from tflite2x.verification.adapt import Trail
 from tflite2x.verification.compare import compare
-from tflite2x.verification.locate import difference, first_pair, operator_at, pick_samples, trace, trace_until
+from tflite2x.verification.locate import as_later, difference, first_pair, operator_at, pick_samples, trace, trace_until
 from tflite2x.verification.removed import removed_operators
 from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model, Operator, Tensor
+    from tflite2x.ir import Model, Operator, Subgraph, Tensor
+    from tflite2x.rewrite.interface import SubgraphLinks
 
 Array = NDArray[Any]
 
@@ -36,6 +39,10 @@ class Failure:
         rounding: Rounding contract of the interpreter.
         failing: The operator after the pass that does not run; None when all do.
         pair: The first tensor that differs, after and before the pass; found by ``locate`` and ``locate_failing``.
+        links: How the interface of each subgraph after the pass changed.
+        every: Samples for all entry points before and after the pass, in the order of the calls, where the failure may
+            need those in front of it; empty when it does not.
+        claim: What the pass claims.
     """
 
     name: str
@@ -45,6 +52,9 @@ class Failure:
     rounding: Literal["single", "double"] = "single"
     failing: Operator | None = None
     pair: tuple[Tensor, Tensor] | None = None
+    links: Mapping[Subgraph, SubgraphLinks] = dataclasses.field(default_factory=dict)
+    every: Sequence[tuple[Batch, Batch]] = ()
+    claim: Claim = EXACT
 
     def __post_init__(self) -> None:
         """Keep a copy of the model after the pass: the pipeline takes back what it did to the original."""
@@ -58,6 +68,26 @@ class Failure:
             self.pair = copies[self.pair[0]], self.pair[1]
         if self.failing is not None:
             self.failing = graphs[self.failing.subgraph].operators[self.failing.index]
+        self.links = {graphs[g]: found for g, found in self.links.items() if g in graphs}
+        self.every = [(old, Batch(graphs[new.graph], new.inputs, new.resize)) for old, new in self.every]
+
+    @property
+    def factor(self) -> int:
+        """How many samples before the pass make one after it."""
+        links = self.links.get(self.after[1].graph)
+        found = (
+            {k.adapter.factor for k in links.inputs if isinstance(k.adapter, Rebatch)} if links is not None else set()
+        )
+        return found.pop() if len(found) == 1 else 1
+
+    @property
+    def tolerance(self) -> tuple[int, float]:
+        """How far values may be apart that nothing is wrong with, in LSB and relative."""
+        return (self.claim.lsb or 0, self.claim.relative) if self.claim.scope == "model" else (0, 0.0)
+
+    def same(self, expected: Array, actual: Array) -> bool:
+        """Whether values agree as far as the pass claims for the model as a whole, bit for bit otherwise."""
+        return compare(expected, actual).within(*self.tolerance)
 
     def traces(self, before: Batch, after: Batch) -> tuple[dict[Tensor, Array], dict[Tensor, Array]]:
         """Return the values of all tensors of both models, as far as they can be computed."""
@@ -119,12 +149,14 @@ class Failure:
 
     def _first(self, before: Batch, after: Batch) -> Difference | None:
         old, new = self.traces(before, after)
-        self.pair = first_pair(old, new, self.tensors)
+        self.pair = first_pair(old, new, self.tensors, self.factor, self.same)
         if self.pair is None:
             return None
         tensor, counterpart = self.pair
         where = tensor.producer.where if tensor.producer is not None else f"{tensor.subgraph.where}.inputs"
-        found = difference(counterpart.name, where, old[counterpart], new[tensor])
+        expected = as_later(old[counterpart], new[tensor], self.factor)
+        assert expected is not None
+        found = difference(counterpart.name, where, expected, new[tensor])
         return self._with_removed(found, counterpart)
 
     def _with_removed(self, found: Difference, target: Tensor) -> Difference:
@@ -140,7 +172,10 @@ def crash(
     tensors: dict[Tensor, Tensor],
     error: Tflite2xError,
     rounding: Any = "single",
+    links: Mapping[Subgraph, SubgraphLinks] | None = None,
+    every: Sequence[tuple[Batch, Batch]] = (),
+    claim: Claim = EXACT,
 ) -> Failure | None:
     """Return what is known about a model that does not run any more; None when the error names no operator."""
     op = operator_at(after[0], error)
-    return None if op is None else Failure(name, before, after, tensors, rounding, op)
+    return None if op is None else Failure(name, before, after, tensors, rounding, op, None, links or {}, every, claim)

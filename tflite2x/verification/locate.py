@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
 from tflite2x.interpreter import Interpreter
+from tflite2x.rewrite.interface import Rebatch
 from tflite2x.rewrite.report import Difference
-from tflite2x.verification.compare import compare, differs, distance, is_discrete, relative
+from tflite2x.verification.adapt import rebatch
+from tflite2x.verification.compare import differs, distance, equal, is_discrete, relative
 from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
@@ -57,7 +60,11 @@ def trace(model: Model, batch: Batch, *, rounding: Any = "single") -> dict[Tenso
 
 
 def first_pair(
-    old: Mapping[Tensor, Array], new: Mapping[Tensor, Array], tensors: Mapping[Tensor, Tensor]
+    old: Mapping[Tensor, Array],
+    new: Mapping[Tensor, Array],
+    tensors: Mapping[Tensor, Tensor],
+    factor: int = 1,
+    same: Callable[[Array, Array], bool] = equal,
 ) -> tuple[Tensor, Tensor] | None:
     """Return the first tensor, in the order of computation, whose values differ, with its counterpart.
 
@@ -65,6 +72,8 @@ def first_pair(
         old: Values of the earlier model's tensors.
         new: Values of the later model's.
         tensors: Tensors of the later model with their counterparts in the earlier one.
+        factor: How many samples of the earlier model make one of the later one.
+        same: Whether values agree as far as they have to.
     """
     for tensor, actual in new.items():
         counterpart = tensors.get(tensor)
@@ -73,11 +82,47 @@ def first_pair(
             continue
         if tensor.producer is None and counterpart.producer is not None:
             continue  # an input where an operator was before: adapters made its values
-        if len(expected) != len(actual):
-            continue  # samples were put together: nothing to compare one by one
-        if not compare(expected, actual).equal:
+        held = as_later(expected, actual, factor)
+        if held is not None and not same(held, actual):
             return tensor, counterpart
     return None
+
+
+def as_later(old: Array, new: Array, factor: int = 1) -> Array | None:
+    """Return values of the earlier model as the later one should hold them; None when they cannot be compared.
+
+    Samples that were put together stand one behind the other along one axis, or, where that axis had a length before,
+    inside of it (SPACE_TO_BATCH_ND and TRANSPOSE with RESHAPE do that). The arrangement that fits best is taken.
+
+    Args:
+        old: Values of the earlier model, with a sample axis.
+        new: Values of the later one.
+        factor: How many samples of the earlier model make one of the later one.
+    """
+    if factor == 1:
+        return old if len(old) == len(new) else None
+    if not (old.size and new.size):
+        return None
+    best, fewest = None, old.size + 1
+    for axis in range(1, old.ndim):
+        for inner in _divisors(old.shape[axis]):
+            # [N, ..., outer * inner, ...]: the samples go between outer and inner.
+            held = rebatch(old.reshape(*old.shape[:axis], -1, inner, *old.shape[axis + 1 :]), Rebatch(factor, axis))
+            held = held.reshape(len(held), *old.shape[1:axis], -1, *old.shape[axis + 1 :])
+            if held.shape != new.shape or held.dtype != new.dtype:
+                break
+            differing = int(np.count_nonzero(differs(held, new)))
+            if differing < fewest:
+                best, fewest = held, differing
+            if not differing:
+                return held
+    return best
+
+
+def _divisors(length: int) -> list[int]:
+    """Return the divisors of a length, the largest first."""
+    small = [d for d in range(1, math.isqrt(length) + 1) if length % d == 0]
+    return sorted({*small, *(length // d for d in small)}, reverse=True)
 
 
 def operator_at(model: Model, error: Tflite2xError) -> Operator | None:

@@ -132,7 +132,7 @@ def verify(
     try:
         actual = run_batches(Interpreter(b, rounding, kernels=kernels), others)
     except (UnsupportedError, ExecutionError) as error:
-        if _is_unknown(b, error):
+        if is_unknown(b, error):
             raise cannot_verify(error) from error
         failed, actual = str(error), []
         i, why = failing_batch(Interpreter(b, rounding, kernels=kernels), others) or (0, error)
@@ -204,7 +204,7 @@ def _adapters(links: dict[Subgraph, SubgraphLinks]) -> tuple[str, ...]:
     return tuple(k.adapter.text for s in links.values() for k in (*s.inputs, *s.outputs) if k.adapter is not None)
 
 
-def _is_unknown(model: Model, error: Tflite2xError) -> bool:
+def is_unknown(model: Model, error: Tflite2xError) -> bool:
     """Whether an operator that has no kernel at all is why a model does not run, which says nothing about it."""
     op = operator_at(model, error)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -237,19 +238,25 @@ def from_user(
 
 
 def _read(source: str | os.PathLike[str] | Mapping[str, Array]) -> tuple[Mapping[str, Array], str]:
-    if isinstance(source, Mapping):
-        return source, "samples"
-    path = Path(source)
+    return (source, "samples") if isinstance(source, Mapping) else (read_arrays(source), str(Path(source)))
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """Return the arrays of an ``.npz`` file by name; that of an ``.npy`` file is called ``inputs``.
+
+    Raises:
+        FileAccessError: The file cannot be read.
+    """
     try:
-        loaded = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:  # NumPy does not close files that are damaged
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"inputs": loaded}
+            return {name: loaded[name] for name in loaded.files}
     except OSError as error:
         raise FileAccessError(f"cannot read the samples: {error.strerror or error}", where=str(path)) from error
-    except ValueError as error:
-        raise FileAccessError("this is no .npz or .npy file", where=str(path)) from error
-    if isinstance(loaded, np.ndarray):
-        return {"inputs": loaded}, str(path)
-    with loaded:
-        return {name: loaded[name] for name in loaded.files}, str(path)
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise FileAccessError("this is no .npz or .npy file, or it is damaged", where=str(path)) from error
 
 
 def _fit(array: Array, tensor: Tensor, where: str) -> Array:

@@ -252,7 +252,8 @@ class VerifySession:
         if not verdict.passed and guilty >= 0 and self.search:
             tensors, rounding = {**step.tensors, **successors(step)}, self.config.rounding
             before, after = (step.before, before_batches[guilty]), (step.after, self.batches[guilty])
-            self.failure = Failure(step.name, before, after, tensors, rounding, pair=pair)
+            every, claim = list(zip(before_batches, self.batches, strict=True)), step.claim
+            self.failure = Failure(step.name, before, after, tensors, rounding, None, pair, step.links, every, claim)
             if pair is None:
                 verdict.first = self.failure.locate(trails[guilty], outputs[guilty])
             verdict.places = bisect(step, self.config, self.kernels)
@@ -265,7 +266,8 @@ class VerifySession:
         tensors, rounding = {**step.tensors, **successors(step)}, self.config.rounding
         i, why = failing_batch(self._interpreter(step.after), self.batches) or (0, error)
         models = (step.before, before[i]), (step.after, self.batches[i])
-        self.failure = crash(step.name, *models, tensors, why, rounding)
+        every = list(zip(before, self.batches, strict=True))
+        self.failure = crash(step.name, *models, tensors, why, rounding, step.links, every, step.claim)
         if self.failure is not None:
             verdict.first = self.failure.locate_failing(why)
         verdict.places = bisect(step, self.config, self.kernels)
