@@ -24,7 +24,7 @@ from tflite2x import CheckFailedError, Interpreter, Pass, PassResult, Pipeline, 
 from tflite2x.cli import main
 from tflite2x.ir import Model
 from tflite2x.rewrite.interface import InterfaceChange
-from tflite2x.schema.tables import AddOptions, GatherOptions, ReverseV2Options
+from tflite2x.schema.tables import AddOptions, GatherOptions, ReverseV2Options, SoftmaxOptions
 from tflite2x.verification import replay, reproduce
 
 Every = Literal["pass", "end"]
@@ -479,3 +479,39 @@ def test_the_one_operator_is_kept_where_interfaces_are_equal(tmp_path: Path) -> 
     assert count(made) == 1
     assert not (made / "inputs_after.npz").exists()
     assert "--samples inputs.npz" in (made / "README.txt").read_text()
+
+
+def test_an_output_that_means_something_else_is_not_to_blame(tmp_path: Path) -> None:
+    """The output that lost its SOFTMAX differs from what it was, and rightly so; the second one does not."""
+
+    @dataclasses.dataclass(frozen=True)
+    class WrongSecond(Pass):
+        name: ClassVar[str] = "test-wrong-second"
+
+        def run(self, model: Model) -> PassResult:
+            (inner,) = Pipeline.parse("remove-output-softmax").passes
+            result = inner.run(model)
+            op = model.main.outputs[1].producer
+            assert op is not None
+            op.set_inputs([op.inputs[0], op.inputs[0]])
+            return result
+
+    model = Model.new()
+    graph = model.main
+    x = graph.add_input("x", (1, 4), "int8", scale=0.1)
+    k = graph.add_constant("k", np.array([[1, -2, 3, 4]], np.int8), scale=0.1)
+    logits, softmax, other = (graph.add_tensor(n, (1, 4), "int8", scale=0.1) for n in ("logits", "softmax", "other"))
+    assert softmax.quantization is not None
+    softmax.quantization.scale, softmax.quantization.zero_point = np.array([1 / 256], np.float32), np.array([-128])
+    graph.add_operator("ADD", [x, k], [logits], AddOptions(), version=2)
+    graph.add_operator("SOFTMAX", [logits], [softmax], SoftmaxOptions(beta=1.0), version=2)
+    probability = graph.add_tensor("probability", (1, 4), "float32")
+    graph.add_operator("DEQUANTIZE", [softmax], [probability], version=2)
+    graph.add_operator("ADD", [logits, k], [other], AddOptions(), version=2)
+    graph.set_outputs([probability, other])
+    error = caught_by(WrongSecond(), model)
+    first = error.report.failed.verdict.first  # type: ignore[union-attr]
+    assert first is not None
+    assert first.tensor == "other"
+    made = replayed(error, tmp_path)
+    assert count(made) == 1

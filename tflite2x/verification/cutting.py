@@ -14,13 +14,12 @@ from tflite2x.rewrite.extract import extract
 from tflite2x.verification.adapt import Expectation
 from tflite2x.verification.compare import compare
 from tflite2x.verification.failure import Failure
-from tflite2x.verification.locate import as_later, first_pair
+from tflite2x.verification.locate import first_pair
 from tflite2x.verification.recording import Call, Recording, record, run
 from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Subgraph, Tensor
-    from tflite2x.rewrite.interface import Link
 
 Array = NDArray[Any]
 #: Samples kept.
@@ -81,7 +80,7 @@ def _around(failure: Failure) -> Recording | None:
     if not failure.before[1].inputs:
         return None
     old, new = failure.traces(failure.before[1], failure.after[1])
-    pair = failure.pair or first_pair(old, new, failure.tensors, failure.factor, failure.same)
+    pair = failure.pair or first_pair(old, new, failure.tensors, failure.same)
     if pair is None or pair[0].producer is None or pair[1].producer is None:
         return None
     first, counterpart = pair
@@ -95,7 +94,7 @@ def _around(failure: Failure) -> Recording | None:
     after = extract(first.subgraph, inputs, [first])
     arrays = [old[t] for t in counterparts], [new[t] for t in inputs]
     if first in new and counterpart in old and first.subgraph is failure.after[1].graph:
-        expected = _expected(failure, pair, old[counterpart], new[first])
+        expected = failure.expected(*pair, old[counterpart], new[first])
         if expected.value is not None:
             arrays = _pick(arrays, [expected.value], [expected.adapted(new[first])], failure.factor)
     arrays = _few_of(arrays, failure.factor)
@@ -107,28 +106,9 @@ def _around(failure: Failure) -> Recording | None:
     except Tflite2xError:
         expectation = Expectation(None)  # that it does not run is the difference
     else:
-        expectation = _expected(failure, pair, outputs, actual)
+        expectation = failure.expected(*pair, outputs, actual)
     recording.calls.append(Call(*batches, [outputs], [expectation]))
     return recording
-
-
-def _expected(failure: Failure, pair: tuple[Tensor, Tensor], value: Array, actual: Array) -> Expectation:
-    """Return what the first tensor that differs should hold, given what its counterpart holds."""
-    link = _link(failure, *pair)
-    if link is not None:
-        return Expectation(value).follow(link)
-    return Expectation(as_later(value, actual, failure.factor))
-
-
-def _link(failure: Failure, tensor: Tensor, counterpart: Tensor) -> Link | None:
-    """Return how two outputs relate; None for tensors that are no such pair."""
-    links = failure.links.get(tensor.subgraph)
-    for output, link in zip(tensor.subgraph.outputs, links.outputs if links is not None else (), strict=False):
-        if output is not tensor or link.position is None:
-            continue
-        if counterpart.subgraph.outputs[link.position] is counterpart:
-            return link
-    return None
 
 
 def _equal_pairs(failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, Array]) -> dict[Tensor, Tensor]:
@@ -138,8 +118,8 @@ def _equal_pairs(failure: Failure, old: dict[Tensor, Array], new: dict[Tensor, A
         counterpart = failure.tensors.get(tensor)
         if counterpart is None or counterpart not in old or tensor.is_constant or counterpart.is_constant:
             continue
-        held = as_later(old[counterpart], value, failure.factor)
-        if held is not None and failure.same(held, value):
+        pair = tensor, counterpart, old[counterpart], value
+        if failure.expected(*pair).value is not None and failure.same(*pair):
             found[tensor] = counterpart
     return found
 

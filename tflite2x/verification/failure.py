@@ -14,7 +14,7 @@ from tflite2x.errors import Tflite2xError
 from tflite2x.rewrite.interface import Rebatch
 from tflite2x.rewrite.report import Difference
 from tflite2x.rewrite.result import EXACT, Claim
-from tflite2x.verification.adapt import Trail
+from tflite2x.verification.adapt import Expectation, Trail
 from tflite2x.verification.compare import compare
 from tflite2x.verification.locate import as_later, difference, first_pair, operator_at, pick_samples, trace, trace_until
 from tflite2x.verification.removed import removed_operators
@@ -22,7 +22,7 @@ from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Operator, Subgraph, Tensor
-    from tflite2x.rewrite.interface import SubgraphLinks
+    from tflite2x.rewrite.interface import Link, SubgraphLinks
 
 Array = NDArray[Any]
 
@@ -85,9 +85,40 @@ class Failure:
         """How far values may be apart that nothing is wrong with, in LSB and relative."""
         return (self.claim.lsb or 0, self.claim.relative) if self.claim.scope == "model" else (0, 0.0)
 
-    def same(self, expected: Array, actual: Array) -> bool:
-        """Whether values agree as far as the pass claims for the model as a whole, bit for bit otherwise."""
-        return compare(expected, actual).within(*self.tolerance)
+    def expected(self, tensor: Tensor, counterpart: Tensor, value: Array, actual: Array) -> Expectation:
+        """Return what a tensor after the pass should hold, given what its counterpart holds.
+
+        Args:
+            tensor: The tensor.
+            counterpart: The tensor before the pass.
+            value: What the counterpart holds.
+            actual: What the tensor holds; says where samples went that were put together.
+        """
+        link = self.link(tensor, counterpart)
+        if link is not None and link.adapter is not None:
+            # What stands at the interface may mean something else now.
+            return Expectation(value).follow(link)
+        return Expectation(as_later(value, actual, self.factor))
+
+    def same(self, tensor: Tensor, counterpart: Tensor, value: Array, actual: Array) -> bool:
+        """Whether a tensor holds what it should, as far as the pass claims for the model as a whole."""
+        expected = self.expected(tensor, counterpart, value, actual)
+        if expected.value is None:
+            return True
+        return compare(expected.value, expected.adapted(actual)).within(*self.tolerance)
+
+    def link(self, tensor: Tensor, counterpart: Tensor) -> Link | None:
+        """Return how two inputs or outputs relate; None for tensors that are no such pair."""
+        links = self.links.get(tensor.subgraph)
+        if links is None:
+            return None
+        before, after = counterpart.subgraph, tensor.subgraph
+        sides = (after.outputs, links.outputs, before.outputs), (after.inputs, links.inputs, before.inputs)
+        for tensors, found, origins in sides:
+            for end, link in zip(tensors, found, strict=False):
+                if end is tensor and link.position is not None and origins[link.position] is counterpart:
+                    return link
+        return None
 
     def traces(self, before: Batch, after: Batch) -> tuple[dict[Tensor, Array], dict[Tensor, Array]]:
         """Return the values of all tensors of both models, as far as they can be computed."""
@@ -149,14 +180,14 @@ class Failure:
 
     def _first(self, before: Batch, after: Batch) -> Difference | None:
         old, new = self.traces(before, after)
-        self.pair = first_pair(old, new, self.tensors, self.factor, self.same)
+        self.pair = first_pair(old, new, self.tensors, self.same)
         if self.pair is None:
             return None
         tensor, counterpart = self.pair
         where = tensor.producer.where if tensor.producer is not None else f"{tensor.subgraph.where}.inputs"
-        expected = as_later(old[counterpart], new[tensor], self.factor)
-        assert expected is not None
-        found = difference(counterpart.name, where, expected, new[tensor])
+        expected = self.expected(tensor, counterpart, old[counterpart], new[tensor])
+        assert expected.value is not None
+        found = difference(counterpart.name, where, expected.value, expected.adapted(new[tensor]))
         return self._with_removed(found, counterpart)
 
     def _with_removed(self, found: Difference, target: Tensor) -> Difference:

@@ -16,7 +16,7 @@ from tflite2x.interpreter import Interpreter
 from tflite2x.rewrite.interface import Rebatch
 from tflite2x.rewrite.report import Difference
 from tflite2x.verification.adapt import rebatch
-from tflite2x.verification.compare import differs, distance, equal, is_discrete, relative
+from tflite2x.verification.compare import differs, distance, is_discrete, relative
 from tflite2x.verification.running import Batch
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def first_pair(
     old: Mapping[Tensor, Array],
     new: Mapping[Tensor, Array],
     tensors: Mapping[Tensor, Tensor],
-    factor: int = 1,
-    same: Callable[[Array, Array], bool] = equal,
+    same: Callable[[Tensor, Tensor, Array, Array], bool],
 ) -> tuple[Tensor, Tensor] | None:
     """Return the first tensor, in the order of computation, whose values differ, with its counterpart.
 
@@ -72,8 +71,8 @@ def first_pair(
         old: Values of the earlier model's tensors.
         new: Values of the later model's.
         tensors: Tensors of the later model with their counterparts in the earlier one.
-        factor: How many samples of the earlier model make one of the later one.
-        same: Whether values agree as far as they have to.
+        same: Whether what a tensor holds follows from its counterpart: called with the tensor, the counterpart, the
+            value of the counterpart and that of the tensor. Values that cannot be compared agree.
     """
     for tensor, actual in new.items():
         counterpart = tensors.get(tensor)
@@ -82,8 +81,7 @@ def first_pair(
             continue
         if tensor.producer is None and counterpart.producer is not None:
             continue  # an input where an operator was before: adapters made its values
-        held = as_later(expected, actual, factor)
-        if held is not None and not same(held, actual):
+        if not same(tensor, counterpart, expected, actual):
             return tensor, counterpart
     return None
 
