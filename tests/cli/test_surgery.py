@@ -171,6 +171,8 @@ def test_why(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "xc-fc: 2 of 2 places replaced" in capsys.readouterr().out
     assert main(["why", "merge-requantize", str(model)]) == 0
     assert "finds nothing to look at" in capsys.readouterr().out
+    assert main(["why", "set-batch{n=3}", str(model)]) == 0  # a pass without places
+    assert "set-batch{n=3} names no places; it would report: " in capsys.readouterr().out
 
 
 def test_oracle(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,3 +129,61 @@ def test_every_pass_of_the_library_loads_and_is_documented(name: str) -> None:
     assert "::" in text or name in {
         "fixpoint", "remove-unused-buffers", "remove-unused-opcodes", "remove-unused-tensors",
     }, "no drawing"  # fmt: skip
+
+
+@pytest.fixture
+def third_party(tmp_path: Path) -> Path:
+    """Return a folder with two packages, as installed: a broken pass, and names that others have as well."""
+    site = tmp_path / "third"
+    (site / "third_party").mkdir(parents=True)
+    (site / "third_party" / "__init__.py").write_text("")
+    (site / "third_party" / "broken.py").write_text("x = undefined_name\n")
+    (site / "third_party" / "kernels.py").write_text("def negate(op, inputs):\n    return -inputs[0]\n")
+    passes = "[tflite2x.passes]\nbroken = third_party.broken:Broken\n"
+    kernels = "[tflite2x.kernels]\nNEGATE = third_party.kernels:negate\n"
+    for name, text in (("one", passes + kernels), ("two", kernels), ("three", "[tflite2x.passes]\ncleanup = a.b:C\n")):
+        info = site / name / f"third_{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: third-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(text)
+    return site
+
+
+def _sites(*folders: Path) -> Path:
+    return Path(os.pathsep.join(map(str, folders)))
+
+
+def test_a_broken_plugin_is_listed_and_hides_no_other(third_party: Path, squares: Path) -> None:
+    site = _sites(third_party, third_party / "one")
+    listed = tflite2x_with(site, "passes")
+    assert listed.returncode == 0, listed.stderr
+    assert "the pass 'broken' of third-one 1.0 cannot be imported: NameError: name 'undefined_name'" in listed.stdout
+    assert "\ncleanup " in listed.stdout
+    used = tflite2x_with(site, "optimize", str(squares), "-p", "broken")
+    assert used.returncode == 2
+    assert "third-one 1.0 cannot be imported: NameError" in used.stderr
+
+
+def test_a_pass_of_the_library_that_a_plugin_claims_is_an_error(third_party: Path, squares: Path) -> None:
+    site = _sites(third_party, third_party / "three")
+    done = tflite2x_with(site, "optimize", str(squares), "-p", "cleanup")
+    assert done.returncode == 2
+    assert "the pass 'cleanup' is claimed by tflite2x and by third-three 1.0" in done.stderr
+    assert tflite2x_with(site, "optimize", str(squares), "-p", "dedupe-buffers", "-q").returncode == 0
+
+
+def test_a_kernel_that_two_plugins_claim_is_an_error(third_party: Path, tmp_path: Path) -> None:
+    model = Model.new()
+    g = model.main
+    x, y = g.add_input("x", (1, 8), "float32"), g.add_tensor("y", (1, 8), "float32")
+    g.add_operator("NEGATE", [x], [y])
+    g.set_outputs([y])
+    path = tmp_path / "negate.tflite"
+    tflite2x.save(model, path)
+    np.save(tmp_path / "x.npy", np.full((1, 8), 3, np.float32))
+    run = ("run", str(path), "-i", str(tmp_path / "x.npy"))
+    assert "-3." in tflite2x_with(_sites(third_party, third_party / "one"), *run).stdout
+    done = tflite2x_with(_sites(third_party, third_party / "one", third_party / "two"), *run)
+    assert done.returncode == 2
+    owners = "third-one 1.0 (third_party.kernels:negate) and by third-two 1.0 (third_party.kernels:negate)"
+    assert f"the kernel of the custom operator 'NEGATE' is claimed by {owners}" in done.stderr

@@ -23,7 +23,7 @@ def why(
 ) -> None:
     """Say for every operator that a pass looks at whether it is replaced, and if not, which condition failed.
 
-    Nothing is written.
+    Nothing is written. Exit code 1 when the pass refuses the model as a whole.
     """
     from tflite2x.errors import PipelineError
     from tflite2x.ir import load
@@ -45,6 +45,10 @@ def why(
     for candidate in found:
         print(f"{'replaced   ' if candidate.replaced else 'left alone '} {candidate.where}: {candidate.reason}")
     replaced = sum(candidate.replaced for candidate in found)
-    print(
-        f"{passes[0]}: {replaced} of {len(found)} places replaced" if found else f"{passes[0]} finds nothing to look at"
-    )
+    if found:
+        print(f"{passes[0]}: {replaced} of {len(found)} places replaced")
+        return
+    # Some passes change the model as a whole, and only count.
+    counts = passes[0](loaded).counts
+    done = ", ".join(f"{number} {what}" for what, number in counts.items())
+    print(f"{passes[0]} names no places; it would report: {done}" if done else f"{passes[0]} finds nothing to look at")

@@ -258,10 +258,18 @@ def builtin_kernel(name: str) -> Kernel | None:
 
 def _load_custom(name: str) -> Kernel | None:
     module = CUSTOM_MODULES.get(name)
+    # A package that is found twice, installed and in its source folder, is one owner.
+    entries = {_entry_owner(e): e for e in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP, name=name)}
+    owners = [*(["tflite2x"] if module is not None else []), *entries]
+    if len(owners) > 1:
+        raise PluginError(
+            f"the kernel of the custom operator {name!r} is claimed by {' and by '.join(owners)}",
+            hint="Uninstall all but one of them.",
+        )
     if module is not None:
         importlib.import_module(module)
         return CUSTOM_KERNELS.get(name)
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
+    for entry in entries.values():
         owner = f"the entry point {entry.value}"
         try:
             target = entry.load()
@@ -272,6 +280,11 @@ def _load_custom(name: str) -> Kernel | None:
         if name not in CUSTOM_KERNELS:
             raise PluginError(f"{owner} registers no kernel for {name!r}")
     return CUSTOM_KERNELS.get(name)
+
+
+def _entry_owner(entry: importlib.metadata.EntryPoint) -> str:
+    package = f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "a package"
+    return f"{package} ({entry.value})"
 
 
 def all_kernels() -> dict[str, Kernel]:

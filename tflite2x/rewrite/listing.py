@@ -8,9 +8,10 @@ import inspect
 import textwrap
 from typing import Any
 
+from tflite2x.errors import PluginError
 from tflite2x.rewrite.group import Group
 from tflite2x.rewrite.options import describe, format_value, option_fields
-from tflite2x.rewrite.registry import find_pass, pass_entries
+from tflite2x.rewrite.registry import Entry, find_pass, pass_entries
 from tflite2x.rewrite.targets import TARGETS
 
 Description = dict[str, Any]
@@ -53,8 +54,19 @@ def describe_pass(name: str) -> Description:
 
 
 def describe_all() -> list[Description]:
-    """Return the description of every pass, in alphabetical order."""
-    return [describe_pass(entry.name) for entry in pass_entries()]
+    """Return the description of every pass, in alphabetical order.
+
+    A plug-in that cannot be loaded is listed with the reason as its summary: the others are there all the same.
+    """
+    return [_describe_or_say(entry) for entry in pass_entries()]
+
+
+def _describe_or_say(entry: Entry) -> Description:
+    try:
+        return describe_pass(entry.name)
+    except PluginError as error:
+        said = {"summary": f"cannot be loaded: {error}", "documentation": str(error)}
+        return {"name": entry.name, "owner": entry.owner, "group": False, "targets": [], "options": [], **said}
 
 
 def _attributes(cls: type[object]) -> dict[str, str]:

@@ -108,8 +108,13 @@ def plugin_entries() -> Iterator[Entry]:
 
 
 @functools.cache
+def _plugins() -> tuple[Entry, ...]:
+    return tuple(plugin_entries())
+
+
+@functools.cache
 def _entries() -> dict[str, Entry]:
-    return merge(_library().values(), plugin_entries())
+    return merge(_library().values(), _plugins())
 
 
 def pass_entries() -> list[Entry]:
@@ -123,12 +128,13 @@ def find_pass(name: str) -> type[Pass]:
 
     Raises:
         PipelineError: No pass has this name.
-        PluginError: The module cannot be imported, or does not hold such a pass.
+        PluginError: Several packages claim the name, the module cannot be imported, or does not hold such a pass.
     """
     if name in _registered:
         return _registered[name]
-    # A pass of the library is found without looking through every installed package for entry points.
-    entry = _library().get(name) or _entries().get(name)
+    # Clashes over other names do not matter here.
+    claims = [entry for entry in (*_library().values(), *_plugins()) if entry.name == name]
+    entry = merge([], claims).get(name)
     if entry is None:
         names = [e.name for e in pass_entries()]
         near = difflib.get_close_matches(name, names, n=1)
@@ -147,9 +153,10 @@ def load_entry(entry: Entry) -> type[Pass]:
 
     try:
         module = importlib.import_module(entry.module)
-    except ImportError as error:
+    except Exception as error:  # whatever the code of others raises
+        what = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"the pass '{entry.name}' of {entry.owner} cannot be imported: {error}", where=entry.module
+            f"the pass '{entry.name}' of {entry.owner} cannot be imported: {what}", where=entry.module
         ) from error
     if entry.attribute:
         found: object = module
