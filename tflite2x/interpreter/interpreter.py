@@ -61,7 +61,7 @@ class Interpreter:
         self.model = model
         self.rounding: Rounding = rounding
         self._session = Session(rounding, kernels)
-        self._parts: dict[tuple[tuple[Operator, ...], tuple[Tensor, ...]], Plan] = {}
+        self._single: dict[Operator, tuple[tuple[Tensor, ...], Plan]] = {}
 
     def run(
         self,
@@ -178,49 +178,42 @@ class Interpreter:
                 return _common(found.parts)
             return {t: spread(a, samples) if batched else spread(a, 1)[0, ...] for t, a in found.items()}
 
-    def run_operators(
-        self, operators: Sequence[Operator], values: Mapping[Tensor, Array], *, apart: bool = False
-    ) -> dict[Tensor, Array]:
-        """Run some operators of a subgraph, in their order, on values that are known.
+    def run_operator(self, op: Operator, values: Mapping[Tensor, Array], samples: int = 1) -> dict[Tensor, Array]:
+        """Run one operator on values that are known.
 
         Args:
-            operators: The operators; they call no subgraphs.
-            values: What the tensors hold that they read and do not compute, with a sample axis; more does no harm.
-                Constants need not be there.
-            apart: Where ``values`` holds what one of the operators computes, the others read that and not what was
-                computed.
+            op: The operator; it calls no subgraph.
+            values: What the tensors hold that it reads, with a sample axis; more does no harm. Constants need not be
+                there.
+            samples: How many samples there are where the operator reads constants only.
 
         Returns:
-            The values of all tensors that the operators compute, with a sample axis.
+            The values of the tensors that it computes, with a sample axis.
 
         Raises:
             InputError: A value is missing.
             UnsupportedError: Like for ``run``.
             ExecutionError: Like for ``run``; or a shape differs between samples.
         """
-        computed = dict.fromkeys(t for op in operators for t in op.outputs)
-        read = dict.fromkeys(t for op in operators for t in op.inputs if t is not None and not t.is_constant)
-        given = [t for t in read if t in values and (apart or t not in computed)]
-        missing = next((t for t in read if t not in values and t not in computed), None)
-        if missing is not None or not operators:
-            what = "no operators are given" if missing is None else f"no value for tensor {missing.name!r}"
-            raise InputError(what, where=self.model.main.where)
-        key = tuple(operators), tuple(given)
-        plan = self._parts.get(key)
-        if plan is None:
-            part = Part(*key, tuple(computed))
-            plan = self._parts[key] = Plan(operators[0].subgraph, self._session, part)
+        found = self._single.get(op)
+        if found is None:
+            given = tuple(dict.fromkeys(t for t in op.inputs if t is not None and not t.is_constant))
+            found = self._single[op] = given, Plan(op.subgraph, self._session, Part((op,), given, op.outputs))
+        given, plan = found
+        missing = next((t for t in given if t not in values), None)
+        if missing is not None:
+            raise InputError(f"no value for tensor {missing.name!r}", where=op.where)
         arrays = [values[t] for t in given]
         with self._guard():
-            # Operators that read constants only have as many samples as everybody.
-            samples = self._count(arrays or [next(iter(values.values()), np.zeros(1))])
-            found = self._batch(lambda part: plan.run(self._session, part), arrays, samples)
-            if isinstance(found, Ragged):
-                found = [
-                    _join(parts, f"tensor {t.name!r}")
-                    for t, parts in zip(computed, zip(*found.parts, strict=True), strict=True)
-                ]
-            return {t: spread(a, samples) for t, a in zip(computed, found, strict=True)}
+            samples = self._count(arrays) if arrays else samples
+            outputs = self._batch(lambda part: self._whole(plan, part), arrays, samples)
+            if isinstance(outputs, Ragged):
+                columns = zip(op.outputs, zip(*outputs.parts, strict=True), strict=True)
+                outputs = [_join(parts, f"tensor {t.name!r}") for t, parts in columns]
+        return {
+            t: a if len(a) == samples else np.repeat(a, samples, axis=0)
+            for t, a in zip(op.outputs, outputs, strict=True)
+        }
 
     def reset(self) -> None:
         """Forget all state, as if the interpreter were new."""

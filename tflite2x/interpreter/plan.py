@@ -112,7 +112,7 @@ class Part:
 
     Attributes:
         operators: The operators, in their order.
-        inputs: Tensors whose values are given. An operator reads what is given also where another one computes it.
+        inputs: Tensors whose values are given.
         outputs: Tensors to compute.
     """
 
@@ -160,11 +160,7 @@ class Plan:
         self.tensors: tuple[Tensor, ...] = what.tensors
         slots = {tensor: slot for slot, tensor in enumerate(self.tensors)}
         self.inputs = [slots[tensor] for tensor in what.inputs]
-        # What is given and computed as well has two slots.
-        both = {} if part is None else {t: None for op in part.operators for t in op.outputs if t in set(part.inputs)}
-        self._written = {tensor: len(slots) + i for i, tensor in enumerate(both)}
-        self.tensors += tuple(both)
-        self.outputs = [self._written.get(tensor, slots[tensor]) for tensor in what.outputs]
+        self.outputs = [slots[tensor] for tensor in what.outputs]
         self.folded: list[int] = []
         self.calls_subgraphs = any(op.calls for op in what.operators)
         self.stateless = True
@@ -223,7 +219,7 @@ class Plan:
                 )
         if any(t is None for t in op.outputs):
             raise UnsupportedError("an output is left out", where=op.where)
-        outputs = [self._written.get(t, slots[t]) for t in op.outputs]
+        outputs = [slots[t] for t in op.outputs]
         known.update(outputs)  # an output hides data that the file may have for it
         output_specs = tuple(spec(t) for t in op.outputs)
         consts = tuple(s is not None and s.const is not None for s in input_specs)

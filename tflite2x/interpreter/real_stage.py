@@ -52,7 +52,7 @@ class RealStage(Chunked):
         largest = magnitude.max(initial=0)
         self._wraps = not wide and bool(largest >= _INT32)
         self._integer = self._wraps or bool(largest >= _EXACT)
-        self._overflows = bool(np.max(magnitude * multiplier, initial=0) >= _INT32 - 2.0**17)
+        self._overflows = bool((magnitude * multiplier).max(initial=0) >= _INT32 - 2.0**17)
         self._bias = PerChannel(bias if self._integer else bias.astype(np.float64))
         self._multiplier = PerChannel(multiplier)
         self._zero_point, self._low, self._high = zero_point, low, high

@@ -116,26 +116,33 @@ def equal(expected: Array, actual: Array) -> bool:
     return not differs(expected, actual).any()
 
 
-def compare(expected: Array, actual: Array) -> Comparison:
-    """Compare two arrays of one type; other shapes or types are a difference of everything."""
+def compare(expected: Array, actual: Array, *, distribution: bool = True) -> Comparison:
+    """Compare two arrays of one type; other shapes or types are a difference of everything.
+
+    Args:
+        expected: What was expected.
+        actual: What came out.
+        distribution: Count integers by difference.
+    """
     if expected.shape != actual.shape or expected.dtype != actual.dtype:
         return Comparison(
             values=actual.size,
             differing=actual.size,
             shapes=f"{expected.dtype}{list(expected.shape)} against {actual.dtype}{list(actual.shape)}",
         )
-    different = differs(expected, actual)
-    result = Comparison(values=expected.size, differing=int(np.count_nonzero(different)))
+    result = Comparison(values=expected.size)
+    if expected is not actual:
+        different = differs(expected, actual)
+        result.differing = int(np.count_nonzero(different))
     if is_discrete(expected):
         result.worst_lsb = 0.0
         if result.differing:
             gap = distance(expected[different], actual[different])  # few values, as a rule
             result.worst_lsb = float(gap.max())
-            result.distribution = _histogram(gap)
-            equal_values = expected.size - result.differing
-            if equal_values:
-                result.distribution = {"0": equal_values, **result.distribution}
-        elif expected.size:
+            if distribution:
+                equal_values = expected.size - result.differing
+                result.distribution = {**({"0": equal_values} if equal_values else {}), **_histogram(gap)}
+        elif expected.size and distribution:
             result.distribution = {"0": expected.size}
         return result
     result.worst_relative = 0.0

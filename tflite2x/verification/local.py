@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checking a pass where it rewrote, instead of running the whole model again.
 
-The values of all tensors before the pass are known. First the operators that the pass changed run, on the values that
-their inputs had before. When they compute exactly what their outputs held, and the inputs of the model hold what they
-held, then by induction over the operators, all other tensors hold what they held as well. Where something else comes
-out, what lies behind it runs again, and only there values may differ.
+The values of all tensors before the pass are known. The operators that the pass changed run, in order, on the values
+that their inputs had before. When they compute exactly what their outputs held, and the inputs of the model hold what
+they held, then by induction over the operators, all other tensors hold what they held as well. Where something else
+comes out, the operators that read it run again, on what they read now, and so on until values agree once more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tflite2x.verification.running import Batch
 from tflite2x.verification.structure import Changes, is_stateful
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Operator, Tensor
+    from tflite2x.ir import Tensor
     from tflite2x.rewrite.pipeline import Step
 
 Array = NDArray[Any]
@@ -37,13 +37,13 @@ class Local:
 
     Attributes:
         computed: For each batch, what the changed operators compute from the values before the pass, also where
-            another changed operator computes something else now.
+            another changed operator computes something else now. What equals the value before the pass is that array.
     """
 
     def __init__(self, step: Step, changes: Changes, interpreter: Interpreter) -> None:
-        self.step, self.changes, self.interpreter = step, changes, interpreter
+        self.step, self.interpreter = step, interpreter
         self.computed: list[dict[Tensor, Array]] = []
-        self._again: list[Operator] = []
+        self._changed = set(changes.operators)
 
     def outputs(self, before: Sequence[Batch], after: Sequence[Batch]) -> list[list[Array]] | None:
         """Return the outputs of the model after the pass; None when they do not follow from the values before it.
@@ -75,39 +75,36 @@ class Local:
     def _outputs(self, old: Batch, new: Batch) -> list[Array] | None:
         if not old.values or old.count != new.count:
             return None
-        values = dict(old.values)
-        differing: set[Tensor] = set()
-        for tensor, array in zip(new.graph.inputs, new.inputs, strict=True):
-            known = values.get(tensor)
-            if known is not None and not equal(known, array):  # only changed operators read an input that is new
-                differing.add(tensor)
-            values[tensor] = array
-        changed = [op for op in self.changes.operators if op.subgraph is new.graph]
-        if any(not op.outputs for op in changed):
-            return None
-        fresh = self.interpreter.run_operators(changed, values, apart=True) if changed else {}
-        stale = {t for t, a in fresh.items() if t in values and not equal(values[t], a)} | differing
-        self.computed.append({} if differing else fresh)
-        values.update(fresh)
-        if stale:
-            again = self._behind(new, stale)
-            if again and set(again) <= set(self._again):
-                again = self._again  # planned already, for another batch
-            if again:
-                self._again = again
-                values.update(self.interpreter.run_operators(again, values))
-        outputs = [values.get(t) for t in new.graph.outputs]
+        given = dict(zip(new.graph.inputs, new.inputs, strict=True))
+        # An input without a known value is new, and only changed operators read it.
+        before = {**given, **old.values}
+        stale = {t for t, array in given.items() if not equal(before[t], array)}
+        now, apart = {**before, **given}, not stale
+        fresh: dict[Tensor, Array] = {}
+        for op in new.graph.operators:
+            changed, follows = op in self._changed, any(t in stale for t in op.inputs)
+            if not changed and not follows:
+                continue
+            if not op.outputs:
+                return None
+            alone = self.interpreter.run_operator(op, before, new.count) if changed and apart else None
+            found = self.interpreter.run_operator(op, now, new.count) if follows or alone is None else alone
+            for tensor, array in found.items():
+                known = before.get(tensor)
+                if alone is not None:
+                    fresh[tensor] = _one_of(known, alone[tensor])
+                    known = before.setdefault(tensor, alone[tensor])  # a tensor that is new
+                now[tensor] = fresh[tensor] if found is alone else _one_of(known, array)
+                if now[tensor] is not known:
+                    stale.add(tensor)
+        self.computed.append(fresh)
+        outputs = [now.get(t) for t in new.graph.outputs]
         if any(a is None for a in outputs):
             return None
-        new.values = {t: values[t] for t in new.graph.tensors if t in values}
+        new.values = {t: now[t] for t in new.graph.tensors if t in now}
         return [a for a in outputs if a is not None]
 
-    @staticmethod
-    def _behind(new: Batch, stale: set[Tensor]) -> list[Operator]:
-        """Return the operators that follow from tensors which hold something else, in order."""
-        stale, found = set(stale), []
-        for op in new.graph.operators:
-            if any(t in stale for t in op.inputs):
-                found.append(op)
-                stale.update(op.outputs)
-        return found
+
+def _one_of(known: Array | None, array: Array) -> Array:
+    """Return the array that is known already where both are equal."""
+    return known if known is not None and equal(known, array) else array

@@ -106,7 +106,9 @@ def _can_keep(batch: Batch, inputs: list[Array]) -> bool:
         return False
     if any(op.calls for op in batch.graph.operators):
         return False
-    return batch.count * sum(t.nbytes for t in batch.graph.tensors if not t.is_constant) <= MEMORY
+    graph = batch.graph
+    tensors = (*graph.inputs, *(t for op in graph.operators for t in op.outputs if t is not None))
+    return batch.count * sum(t.nbytes for t in tensors) <= MEMORY
 
 
 def make_batches(interpreter: Interpreter, config: Verify) -> tuple[list[Batch], list[list[Array]], list[str]]:

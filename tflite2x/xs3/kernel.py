@@ -86,7 +86,7 @@ class FullyConnected:
         self._scale = p.scale * step2
         self._offset = (p.total_offset + _HALVES[p.shift2]) * step2
         self._saturates = False
-        if np.max(128 * sizes + np.abs(p.bias), initial=0) > INT32_MAX:  # rarely
+        if (128 * sizes + np.abs(p.bias)).max(initial=0) > INT32_MAX:  # rarely
             ends = np.stack(accumulator_range(weights, sizes)) + p.bias
             self._saturates = bool(np.any(np.abs(ends) > INT32_MAX))
         if not self._saturates:
@@ -125,7 +125,7 @@ class FullyConnected:
 
 def check_shifts(parameters: Parameters) -> None:
     """Refuse shifts outside of 0..31, which the C code leaves undefined."""
-    if not np.any((parameters.shift1 | parameters.shift2) & ~31):
+    if not ((parameters.shift1 | parameters.shift2) & ~31).any():
         return
     for name in ("shift1", "shift2"):
         values = getattr(parameters, name)

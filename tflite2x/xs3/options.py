@@ -37,6 +37,7 @@ class Plan:
     memory: tuple[int, int] | None = None
 
 
+@functools.lru_cache(maxsize=256)
 def plan(channels: int, columns: int, threads: int = 1) -> Plan:
     """Spread ``channels`` outputs of a layer with ``columns`` inputs over at most ``threads`` threads.
 
@@ -62,7 +63,7 @@ def encode(layout: Plan) -> bytes:
     return bytes(flexbuffers.Dumps(value))
 
 
-@functools.lru_cache(maxsize=256)  # layers of one size have equal options, and walking a flexbuffer takes its time
+@functools.lru_cache(maxsize=256)  # walking a flexbuffer takes its time
 def decode(data: bytes) -> Plan | None:
     """Read options; None when they say nothing about threads (the later converter wrote none).
 
