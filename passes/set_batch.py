@@ -29,6 +29,7 @@ from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.interface import InterfaceChange, Rebatch
 from tflite2x.rewrite.result import PassResult
 from tflite2x.schema.enums import BuiltinOperator as Op
+from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Operator, Subgraph
@@ -101,6 +102,8 @@ def _open_reshape(op: Operator, old: int, new: int, result: PassResult) -> None:
     if op.opcode != Op.RESHAPE:
         return
     shape = op.inputs[1] if len(op.inputs) > 1 else None
+    if shape is not None and (shape.dtype != TensorType.INT32 or len(shape.shape) != 1):
+        shape = None  # old converters wrote matrices, and LiteRT takes the options then (kernels/reshape.cc)
     given = shape.data if shape is not None and shape.is_constant else getattr(op.options, "new_shape", None)
     values = np.array(() if given is None else given)
     source, target = op.inputs[0], op.outputs[0]

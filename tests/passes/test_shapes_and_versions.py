@@ -181,3 +181,18 @@ def test_set_batch_refuses_an_output_that_is_a_constant() -> None:
     g.set_outputs([y, g.add_constant("k", np.ones((1, 4), np.float32))])
     with pytest.raises(PassError, match=r"output 'k' would have shape \[1, 4\]"):
         Pipeline.parse("set-batch{n=2}").run(model)
+
+
+def test_set_batch_where_the_shape_of_reshape_is_a_matrix() -> None:
+    """Old converters wrote such tensors; runtimes then take the options."""
+    model = Model.new()
+    g = model.main
+    x, y = g.add_input("x", (1, 2, 3), "float32"), g.add_tensor("y", (1, 6), "float32")
+    shape = g.add_constant("shape", np.array([[1, 6]], np.int32))
+    g.add_operator("RESHAPE", [x, shape], [y], ReshapeOptions(new_shape=[1, 6]))
+    g.set_outputs([y])
+    run(model, "set-batch{n=2}")
+    (op,) = model.main.operators
+    assert list(op.options.new_shape) == [-1, 6]
+    (out,) = litert_run(tflite2x.dumps(model), [np.arange(12, dtype=np.float32).reshape(2, 2, 3)])
+    assert out.shape == (2, 6)
