@@ -142,8 +142,10 @@ def _is_wide(ctx: KernelContext, x: TensorSpec, bias: TensorSpec | None) -> bool
 
 
 def effective_bias(q: Quantized, weights: Array, bias: Array | None) -> Array:
-    """Fold the input's zero point into the bias: ``bias - z * sum(weights)``; weights are [..., K, O] int64."""
-    sums: NDArray[np.int64] = weights.sum(axis=-2, dtype=np.int64).reshape(-1)
+    """Fold the input's zero point into the bias: ``bias - z * sum(weights)``; weights are integers [..., K, O]."""
+    # Sums in 32 bits are faster, where they cannot leave them.
+    kind = np.int32 if weights.dtype.itemsize == 1 and weights.shape[-2] < 1 << 23 else np.int64
+    sums = weights.sum(axis=-2, dtype=kind).astype(np.int64).reshape(-1)
     folded: Array = -q.input_zero_point * sums
     return folded if bias is None else folded + bias.astype(np.int64).reshape(-1)
 

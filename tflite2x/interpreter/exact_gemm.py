@@ -38,17 +38,23 @@ class ExactGemm:
 
     Attributes:
         dtype: Type that the inputs must have.
-        bound: Per output column ([O] or [G, O], float64): no accumulator is larger in magnitude.
+        limit: No accumulator is larger in magnitude; from the types alone where these say enough.
     """
 
     def __init__(self, weights: Array, magnitude: int) -> None:
-        sizes = _magnitudes(weights)
-        self.bound: NDArray[np.float64] = sizes.sum(axis=-2, dtype=np.int64).astype(np.float64) * magnitude
-        largest = float(self.bound.max(initial=0))
-        self.dtype = exact_dtype(largest)
+        self._magnitude = magnitude
+        self._bound: NDArray[np.float64] | None = None
+        self._bytes: Array | None = None
+        self.limit = float(weights.shape[-2] * 256 * magnitude)
+        if weights.dtype.itemsize == 1 and self.limit < FLOAT32_EXACT:
+            self._bytes = weights  # nobody may ask for more
+        else:
+            self._bound = self._sums(weights)
+            self.limit = float(self._bound.max(initial=0))
+        self.dtype = exact_dtype(self.limit)
         cuts = [0, weights.shape[-2]]
         if self.dtype == np.float64:
-            cuts = _float32_cuts(sizes, magnitude)
+            cuts = _float32_cuts(_magnitudes(weights), magnitude)
             if cuts:
                 self.dtype = np.dtype(np.float32)
             else:
@@ -57,6 +63,18 @@ class ExactGemm:
             (slice(start, stop), np.ascontiguousarray(weights[..., start:stop, :], self.dtype))
             for start, stop in itertools.pairwise(cuts)
         ]
+
+    @property
+    def bound(self) -> NDArray[np.float64]:
+        """Per output column ([O] or [G, O]): no accumulator is larger in magnitude."""
+        if self._bound is None:
+            assert self._bytes is not None
+            self._bound, self._bytes = self._sums(self._bytes), None
+        return self._bound
+
+    def _sums(self, weights: Array) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = _magnitudes(weights).sum(axis=-2, dtype=np.int64).astype(np.float64)
+        return sums * self._magnitude
 
     def __call__(self, rows: Array) -> Array:
         """Multiply ``rows`` ([..., R, K], of type :attr:`dtype`) with the weights.

@@ -27,7 +27,7 @@ class RealStage(Chunked):
     Args:
         multiplier: [O] float64: input scale times filter scale, divided by output scale.
         bias: [O] int64, zero points folded in.
-        bound: [O] float64; no accumulator (without bias) is larger in magnitude.
+        bound: One float64, or [O]; no accumulator (without bias) is larger in magnitude.
         zero_point: Of the output.
         low: Lowest output value.
         high: Highest output value.
@@ -40,7 +40,7 @@ class RealStage(Chunked):
         *,
         multiplier: NDArray[np.float64],
         bias: Array,
-        bound: NDArray[np.float64],
+        bound: NDArray[np.float64] | float,
         zero_point: int,
         low: int,
         high: int,
@@ -56,6 +56,11 @@ class RealStage(Chunked):
         self._bias = PerChannel(bias if self._integer else bias.astype(np.float64))
         self._multiplier = PerChannel(multiplier)
         self._zero_point, self._low, self._high = zero_point, low, high
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing wraps or overflows, so that a tighter bound would change nothing."""
+        return not (self._integer or self._overflows)
 
     def chunk(self, acc: Array, out: Array) -> None:
         """Convert one flattened piece."""

@@ -23,6 +23,8 @@ from tflite2x.xs3.layout import INT32_MAX, Int8, Int16, Int64, Parameters, group
 #: By shift: what is added before it, and the factor that it is; as floating-point numbers, all of them exact.
 _HALVES = np.array([0.0, *(2.0**s for s in range(31))])
 _STEPS = 2.0 ** -np.arange(32.0)
+#: Largest product of a weight and an input.
+_MOST = 128 * 128
 #: Outputs computed at a time: the intermediate arrays stay in the cache.
 BLOCK = 1 << 16
 
@@ -77,8 +79,7 @@ class FullyConnected:
                 f"the block has {len(bso)} groups, {self.channels} channels need {groups(self.channels)}", where="BSO"
             )
         check_shifts(p)
-        sizes = _magnitudes(weights)
-        self._sums = Accumulator(weights, sizes)
+        self._sums = Accumulator(weights)
         self._low, self._high, self._dtype = float(low), float(high), dtype
         # Rounding shifts as a multiplication and a floor: every value is a multiple of 2**-31 below 2**32, and exact.
         self._start, self._half1, self._step1 = p.bias.astype(np.float64), _HALVES[p.shift1], _STEPS[p.shift1]
@@ -86,8 +87,8 @@ class FullyConnected:
         self._scale = p.scale * step2
         self._offset = (p.total_offset + _HALVES[p.shift2]) * step2
         self._saturates = False
-        if (128 * sizes + np.abs(p.bias)).max(initial=0) > INT32_MAX:  # rarely
-            ends = np.stack(accumulator_range(weights, sizes)) + p.bias
+        if _MOST * self.width + np.abs(p.bias).max(initial=0) > INT32_MAX:  # rarely
+            ends = np.stack(accumulator_range(weights)) + p.bias
             self._saturates = bool(np.any(np.abs(ends) > INT32_MAX))
         if not self._saturates:
             self._start += self._half1
@@ -184,11 +185,12 @@ class Accumulator:
 
     Args:
         weights: int8 ``[C_out, C_in]``.
-        sizes: The sum of magnitudes of each row, where it is known.
     """
 
-    def __init__(self, weights: Int8, sizes: Int64 | None = None) -> None:
-        bound = 128 * int((_magnitudes(weights) if sizes is None else sizes).max(initial=0))
+    def __init__(self, weights: Int8) -> None:
+        bound = _MOST * weights.shape[1]
+        if bound > 1 << 24:
+            bound = 128 * int(_magnitudes(weights).max(initial=0))
         dtype: Any = np.float32 if bound <= 1 << 24 else np.float64
         self._columns: NDArray[Any] = np.ascontiguousarray(weights.T, dtype)
 
@@ -215,13 +217,8 @@ def _row_sums(values: NDArray[Any]) -> Int64:
     return sums
 
 
-def accumulator_range(weights: Int8, sizes: Int64 | None = None) -> tuple[Int64, Int64]:
-    """Return the smallest and largest ``sum(weights * x)`` of each row over all int8 inputs.
-
-    Args:
-        weights: int8 ``[C_out, C_in]``.
-        sizes: The sum of magnitudes of each row, where it is known.
-    """
-    total, size = _row_sums(weights), _magnitudes(weights) if sizes is None else sizes
+def accumulator_range(weights: Int8) -> tuple[Int64, Int64]:
+    """Return the smallest and largest ``sum(weights * x)`` of each int8 ``[C_out, C_in]`` row over all int8 inputs."""
+    total, size = _row_sums(weights), _magnitudes(weights)
     positive, negative = (total + size) // 2, (total - size) // 2
     return 127 * negative - 128 * positive, 127 * positive - 128 * negative

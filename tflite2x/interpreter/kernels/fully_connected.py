@@ -18,6 +18,7 @@ Sources: LiteRT ``kernels/fully_connected.cc``, ``internal/reference/fully_conne
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -108,10 +109,13 @@ class _Layer:
         if fixed_point:
             stage = q.fixed_point(gemm.bound, folded)
         else:
-            stage = RealStage(
-                multiplier=q.multiplier, bias=folded, bound=gemm.bound, zero_point=q.output.z, low=q.low, high=q.high,
+            made = functools.partial(
+                RealStage, multiplier=q.multiplier, bias=folded, zero_point=q.output.z, low=q.low, high=q.high,
                 dtype=q.output.dtype, wide=q.wide,
             )  # fmt: skip
+            stage = made(bound=gemm.limit)
+            if not stage.is_plain:
+                stage = made(bound=gemm.bound)
         return _exact(gemm, stage, q)
 
     def shuffled(self) -> Apply:
