@@ -20,6 +20,8 @@ from tflite2x import CheckFailedError, Pass, PassResult, Pipeline, Verify
 from tflite2x.cli import main
 from tflite2x.errors import UnsupportedError
 from tflite2x.ir import Model
+from tflite2x.rewrite.interface import InterfaceChange, Resized
+from tflite2x.rewrite.report import Verdict
 from tflite2x.verification import replay, reproduce
 
 UNKNOWN = "SOMETHING_ELSE"
@@ -211,3 +213,117 @@ def test_two_files_are_compared_in_part(tmp_path: Path, capsys: pytest.CaptureFi
     Touch().run(model)
     tflite2x.save(model, other)
     assert main(["verify", str(one), str(other)]) == 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Nudge(Pass):
+    """Adds to the last bias and claims nothing."""
+
+    name: ClassVar[str] = "test-nudge"
+    by: int = 3000
+
+    def run(self, model: Model) -> PassResult:
+        bias = [op for op in model.main.operators if op.name == "FULLY_CONNECTED"][-1].inputs[2]
+        assert bias is not None
+        bias.data = np.array(bias.data) + np.int32(self.by)
+        result = PassResult(modified=True)
+        result.claim = dataclasses.replace(result.claim, lsb=None)
+        return result
+
+
+def _total(model: Model, passes: list[Pass], config: Verify | None = None) -> Verdict:
+    total = Pipeline(passes).run(model, config or Verify()).total
+    assert total is not None
+    assert total.passed
+    return total
+
+
+def _between(*spec: str) -> list[Pass]:
+    """Nudge, then other passes, then nudge again."""
+    return [Nudge(3000), *(p for text in spec for p in Pipeline.parse(text).passes), Nudge(3000)]
+
+
+@pytest.mark.parametrize("every", ["pass", "end"])
+@pytest.mark.parametrize("place", ["before", "between", "behind"])
+def test_the_total_compares_the_first_model_with_the_last(place: str, every: str) -> None:
+    config = Verify(every=every)  # type: ignore[arg-type]
+    once = _total(holed(place), [Nudge(3000)], config)
+    twice = _total(holed(place), [Nudge(3000), Nudge(3000)], config)
+    at_once = _total(holed(place), [Nudge(6000)], config)
+    assert once.worst_lsb is not None
+    assert at_once.worst_lsb is not None
+    assert once.worst_lsb < at_once.worst_lsb
+    for total in (twice, at_once):
+        assert (total.worst_lsb, total.share, total.samples, total.method) == (
+            at_once.worst_lsb, at_once.share, 32, "partial",
+        )  # fmt: skip
+        assert total.distribution == at_once.distribution
+        assert [n.where.split()[-1] for n in total.not_run] == [f"({UNKNOWN})"]
+        assert [text.split()[-1] for text in total.checked] == ["(FULLY_CONNECTED)"]
+        assert not any("one by one" in note for note in total.notes)
+    # What is done and undone leaves nothing behind.
+    gone = _total(holed(place), [Nudge(3000), Nudge(-3000)], config)
+    assert gone.share == 0
+    assert not gone.worst_lsb
+
+
+@pytest.mark.parametrize("place", ["before", "between"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "set-io-type{outputs=uint8}",
+        "set-io-type{outputs=uint8},set-io-type{outputs=int8}",
+        "set-io-type{outputs=float32}",
+        "cleanup,rename-tensors{short}",
+        "add-output-argmax",
+    ],
+)
+def test_the_total_follows_interfaces(place: str, spec: str) -> None:
+    """An interface that changes on the way changes neither samples nor differences."""
+    plain = _total(holed(place), _between())
+    total = _total(holed(place), _between(spec))
+    assert not any("one by one" in note for note in total.notes)
+    assert total.method == "partial"
+    if "argmax" not in spec:
+        assert (total.worst_lsb, total.share) == (plain.worst_lsb, plain.share)
+
+
+def test_the_total_follows_coarser_inputs() -> None:
+    """int16 inputs of which 8 bits are left: the samples are those that are left."""
+    model = holed("between")
+    Pipeline.parse("set-io-type{inputs=int16}").run(model)
+    total = _total(model, _between("set-io-type{inputs=int8}"))
+    assert total.worst_lsb
+    assert not any("one by one" in note for note in total.notes)
+    assert any("new samples from the first pass on" in note for note in total.notes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ask(Pass):
+    """Says that only some values of the input are left."""
+
+    name: ClassVar[str] = "test-ask"
+
+    def run(self, model: Model) -> PassResult:
+        (given,) = model.main.inputs
+        return PassResult(modified=True, interface=[InterfaceChange("input", given, given, Resized(), "new")])
+
+
+def test_where_interfaces_cannot_be_followed_the_total_is_the_worst_of_all_passes() -> None:
+    once = _total(holed("between"), [Nudge(3000)])
+    (other,) = Pipeline.parse("set-io-type{inputs=uint8}").passes
+    total = _total(holed("between"), [Nudge(3000), other, Ask(), Nudge(3000)])
+    assert any("one by one" in note and "do not add up" in note for note in total.notes)
+    assert total.worst_lsb is not None
+    assert once.worst_lsb is not None
+    assert total.worst_lsb >= once.worst_lsb
+
+
+def test_operators_that_go_and_come_are_followed() -> None:
+    once = _total(holed("between"), [Nudge(3000)])
+    total = _total(holed("between"), [Nudge(3000), *Pipeline.parse("xc-fc,remove-identities,cleanup").passes])
+    assert total.worst_lsb is not None
+    assert once.worst_lsb is not None
+    assert abs(total.worst_lsb - once.worst_lsb) <= 4
+    assert sum("XC_fc" in text for text in total.checked) == 4
+    assert not any("one by one" in note for note in total.notes)

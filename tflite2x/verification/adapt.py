@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite2x.errors import GraphError
 from tflite2x.interpreter import Interpreter
-from tflite2x.rewrite.interface import Link, Rebatch, Relation, Resized, SubgraphLinks
+from tflite2x.rewrite.interface import Adapter, Link, Rebatch, Relation, Resized, SubgraphLinks, join_adapters
 from tflite2x.verification.compare import Comparison, compare
 
 Array = NDArray[Any]
@@ -46,6 +47,38 @@ def rebatch(array: Array, change: Rebatch) -> Array:
     shape = list(array.shape)
     shape[0], shape[axis] = count, change.factor * array.shape[axis]
     return np.ascontiguousarray(moved).reshape(shape)
+
+
+def join_links(first: SubgraphLinks | None, second: SubgraphLinks | None) -> SubgraphLinks | None:
+    """Return what two interface changes in a row come to; None when no single one says it.
+
+    Adapters join where both work in one direction: values of the old interface become such of the new one, or the other
+    way round. An output whose adapters do not join has no counterpart any more; samples for an input need one.
+    """
+    if first is None or second is None:
+        return first or second
+    inputs = [_join(first.inputs, link) for link in second.inputs]
+    outputs = [_join(first.outputs, link) or Link(None) for link in second.outputs]
+    known = tuple(link for link in inputs if link is not None)
+    return SubgraphLinks(known, tuple(outputs)) if len(known) == len(inputs) else None
+
+
+def _join(earlier: Sequence[Link], link: Link) -> Link | None:
+    if link.position is None:
+        return link
+    before = earlier[link.position]
+    if before.position is None or link.adapter is None:
+        return before
+    one, other = before.adapter, link.adapter
+    if one is None:
+        return Link(before.position, other, link.side)
+    if before.side != link.side or not (isinstance(one, Adapter) and isinstance(other, Adapter)):
+        return None
+    try:
+        joined = join_adapters(one, other) if link.side == "old" else join_adapters(other, one)
+    except GraphError:
+        return None
+    return Link(before.position, joined, link.side)
 
 
 def follow_inputs(inputs: Sequence[Array], links: SubgraphLinks | None, fresh: Sequence[Array]) -> list[Array]:

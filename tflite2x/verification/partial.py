@@ -11,14 +11,15 @@ from tflite2x.errors import Tflite2xError, UnsupportedError
 from tflite2x.interpreter.registry import find_kernel
 from tflite2x.rewrite.interface import Link, SubgraphLinks
 from tflite2x.rewrite.report import NotRun, Verdict
+from tflite2x.verification.chain import Chain
 from tflite2x.verification.holes import Punched, Runnable, find_runnable, punch
 from tflite2x.verification.operators import successors
 from tflite2x.verification.running import Batch
-from tflite2x.verification.structure import Changes, same_bytes, same_options, same_tensor
+from tflite2x.verification.structure import Changes, find_changes, same_bytes, same_options, same_tensor
 
 if TYPE_CHECKING:
     from tflite2x.interpreter import KernelCache
-    from tflite2x.ir import Operator, Subgraph
+    from tflite2x.ir import Model, Operator, Subgraph
     from tflite2x.rewrite.pipeline import Step
     from tflite2x.verification.config import Verify
     from tflite2x.verification.failure import Failure
@@ -33,16 +34,17 @@ class PartialCheck:
 
     Attributes:
         failure: What is known about the check that failed, or None.
-        total: What all checks found together.
     """
 
     def __init__(self, config: Verify, kernels: KernelCache) -> None:
-        self.config, self.kernels = config, kernels
+        samples = config.samples if config.own is None else 32
+        self.config = dataclasses.replace(config, every="pass", samples=samples)
+        self.kernels = kernels
         self.failure: Failure | None = None
-        self.total = Verdict(
-            method="partial",
-            notes=["the passes were compared one by one, because some operators cannot run between them"],
-        )
+        self._own = config
+        self._worst = Verdict(method="partial")
+        self._first: Runnable | None = None
+        self._chain: Chain | None = None
 
     def check(self, step: Step, changes: Changes, *, search: bool) -> Verdict:
         """Compare what can run of the model before and after a pass.
@@ -50,26 +52,65 @@ class PartialCheck:
         Raises:
             UnsupportedError: What the pass changed cannot run.
         """
-        from tflite2x.verification.session import VerifySession, cannot_verify
+        from tflite2x.verification.session import cannot_verify
 
         try:
-            runnable = find_runnable(step.before, self.config, self.kernels)
+            runnable = find_runnable(step.before, self._own, self.kernels)
         except Tflite2xError as error:
             raise cannot_verify(error) from error
+        verdict, self.failure = self._compare(step, changes, runnable, self.config, search=search)
+        self._add(verdict)
+        if self._chain is None:
+            self._first, self._chain = runnable, Chain(step)
+        else:
+            self._chain.add(step)
+        return verdict
+
+    def finish(self, model: Model) -> Verdict:
+        """Compare the last model with the first one that a pass changed; where that cannot be, give the worst of all.
+
+        Both go without the operators that cannot run, on the samples of the first check.
+        """
+        if self._chain is None or self._first is None:
+            return self._worst
+        why = "their interface changes do not add up to one"
+        step = self._chain.step(model)
+        if step is not None:
+            changes = find_changes(step.before, step.after, step.subgraphs, step.tensors, step.links)
+            if changes.same:
+                return Verdict(method="same computation")
+            try:
+                config = dataclasses.replace(self.config, oracle=None)
+                verdict, _ = self._compare(step, changes, self._first, config, search=False)
+            except Tflite2xError as error:
+                why = f"the last model cannot be compared with the first one ({error.what})"
+            else:
+                if verdict.passed:
+                    if any(link.position is None for links in step.links.values() for link in links.outputs):
+                        verdict.notes.append(
+                            "some outputs have no counterpart in the first model and were compared pass by pass"
+                        )
+                    return verdict
+                why = verdict.reason
+        self._worst.notes.append(f"the passes were compared one by one, and the worst of them stands here: {why}")
+        return self._worst
+
+    def _compare(
+        self, step: Step, changes: Changes, runnable: Runnable, config: Verify, *, search: bool
+    ) -> tuple[Verdict, Failure | None]:
+        """Compare what can run before and after a pass, or before and after several."""
+        from tflite2x.verification.session import VerifySession
+
         part, before, after = _without_holes(step, runnable.holes)
-        samples = self.config.samples if self.config.own is None else 32
-        config = dataclasses.replace(self.config, every="pass", samples=samples)
         session = VerifySession(config, part.before, search=search, kernels=self.kernels)
         now = {old.index: new for new, old in part.subgraphs.items()}
         session.resume([Batch(now[b.graph.index], b.inputs, b.resize) for b in runnable.batches])
         verdict = session.check(part)
-        self.failure = session.failure
         _describe(verdict, changes, runnable, before, after)
-        self._add(verdict)
-        return verdict
+        return verdict, session.failure
 
     def _add(self, verdict: Verdict) -> None:
-        total = self.total
+        total = self._worst
         total.samples = max(total.samples, verdict.samples)
         for field in ("worst_lsb", "worst_relative"):
             values = [v for v in (getattr(total, field), getattr(verdict, field)) if v is not None]
@@ -112,9 +153,9 @@ def _without_holes(step: Step, holes: Collection[Operator]) -> tuple[Step, Punch
         except UnsupportedError:
             raise _changed(op, "the pass added it") from None
     after = punch(step.after, partners, reads)
-    subgraphs = {after.graphs[new]: first.graphs[old] for new, old in step.subgraphs.items()}
+    subgraphs = {after.graphs[new]: first.graphs[old] for new, old in step.subgraphs.items() if new in after.graphs}
     tensors = {**step.tensors, **successors(step)}
-    links = {after.graphs[g]: found for g, found in step.links.items()}
+    links = {after.graphs[g]: found for g, found in step.links.items() if g in after.graphs}
 
     def repeat(places: Collection[str]) -> Step:
         again = step.repeat(places)

@@ -112,7 +112,7 @@ class VerifySession:
     def finish(self, model: Model) -> Verdict | None:
         """Compare the last model with the very first one."""
         if self._partial is not None:
-            return self._partial.total
+            return self._partial.finish(model)
         if not self._begun:
             return Verdict(method="same computation")
         if self._deferred:
