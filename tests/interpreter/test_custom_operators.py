@@ -130,6 +130,7 @@ class _Entry:
     """An entry point, as importlib.metadata lists it."""
 
     value = "somewhere:function"
+    dist = None
 
     def __init__(self, target):
         self._target = target
