@@ -118,6 +118,33 @@ def test_diff_names_what_changed(model: Path) -> None:
     assert changes(model, name)[0] == "interface: ['serving_default_image:0'] became ['renamed']"
 
 
+def test_diff_matches_the_interface_by_name() -> None:
+    def sums(outputs: int = 1) -> tflite2x.Model:
+        model = tflite2x.Model.new()
+        g = model.main
+        a, b = g.add_input("a", (1, 4), "float32"), g.add_input("b", (1, 4), "float32")
+        y, z = g.add_tensor("y", (1, 4), "float32"), g.add_tensor("z", (1, 4), "float32")
+        g.add_operator("SUB", [a, b], [y])
+        g.add_operator("NEG", [y], [z])
+        g.set_outputs([y, z, g.add_constant("k", np.full(3, outputs, np.int8))])
+        model.add_signature("s", g, inputs={"u": a, "v": b}, outputs={"w": y})
+        return model
+
+    first = sums()
+    assert not diff(first, sums())
+    swapped = sums()
+    swapped.main.set_inputs(swapped.main.inputs[::-1])
+    assert [c.what for c in diff(first, swapped)] == ["['a', 'b'] became ['b', 'a']"]
+    crossed = sums()
+    g = crossed.main
+    crossed.remove_signature(crossed.signatures[0])
+    crossed.add_signature("s", g, inputs={"u": g.inputs[1], "v": g.inputs[0]}, outputs={"w": g.outputs[1]})
+    assert [c.what for c in diff(first, crossed)] == [
+        "inputs: 'u' is 'b' instead of 'a'", "inputs: 'v' is 'a' instead of 'b'", "outputs: 'w' is 'z' instead of 'y'"
+    ]  # fmt: skip
+    assert [c.where for c in diff(first, sums(2))] == ["subgraphs[0].outputs[2] ('k')"]
+
+
 def test_diff_of_an_optimized_model(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = models / "logistic_int8.tflite"
     out = tmp_path / "x.tflite"
@@ -147,7 +174,10 @@ def test_set_metadata(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["set-metadata", str(model), "--text", "note=other"]) == 0
     assert [m.data for m in tflite2x.load(model).metadata if m.name == "note"] == [b"other"]
     for wrong, text in (
-        (["--text", "x"], "has no '='"),
+        (["--text", "x"], "x is not NAME=VALUE"),
+        (["--text", "=x"], "=x is not NAME=VALUE"),
+        (["--text", "a=1", "--text", "a=2"], "'a' is to be set and removed, or set twice"),
+        (["--text", "a=1", "--remove", "a"], "'a' is to be set and removed, or set twice"),
         (["--remove", "nobody"], "has no metadata 'nobody'"),
         ([], "nothing to set"),
         (["--file", "a=/nowhere/b"], "cannot read"),

@@ -34,7 +34,7 @@ def set_metadata(
         ),
     ] = None,
 ) -> None:
-    """Set, replace or remove metadata of a model; everything else stays byte for byte."""
+    """Set, replace or remove metadata of a model; every other field of the file keeps its value."""
     from tflite2x.errors import FileAccessError, InputError
     from tflite2x.ir import load, save
 
@@ -43,7 +43,11 @@ def set_metadata(
         for item in given:
             name, equals, value = item.partition("=")
             if not name or not equals:
-                raise InputError(f"{kind} {item} has no '='", hint=f"Write {kind} NAME=VALUE.")
+                raise InputError(f"{kind} {item} is not NAME=VALUE", hint=f"Write {kind} NAME=VALUE.")
+            if name in entries or name in remove:
+                raise InputError(
+                    f"metadata '{name}' is to be set and removed, or set twice", hint="Ask for one of them."
+                )
             if kind == "--text":
                 entries[name] = value.encode()
             else:

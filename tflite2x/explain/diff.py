@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def diff(a: Model, b: Model) -> list[Change]:
     """Compare two models.
 
     Tensors and operators are matched by what they read and compute, then by name, then by order; indices and the order
-    of buffers or operator codes do not count.
+    of buffers or operator codes do not count, nor do things that nothing uses and ranges seen in training.
 
     Args:
         a: The first model.
@@ -70,10 +70,7 @@ def _text(value: Any) -> str:
 
 
 def _subgraph(a: Subgraph, b: Subgraph) -> Iterator[Change]:
-    links = SubgraphLinks(
-        tuple(Link(i if i < len(a.inputs) else None) for i in range(len(b.inputs))),
-        tuple(Link(i if i < len(a.outputs) else None) for i in range(len(b.outputs))),
-    )
+    links = SubgraphLinks(_links(a.inputs, b.inputs), _links(a.outputs, b.outputs))
     pairs = align_tensors(a, b, links, strict=False)
     for side, mine, theirs in (("inputs", a.inputs, b.inputs), ("outputs", a.outputs, b.outputs)):
         if [t.name for t in mine] != [t.name for t in theirs]:
@@ -94,6 +91,16 @@ def _subgraph(a: Subgraph, b: Subgraph) -> Iterator[Change]:
     for new, old in pairs.items():
         if not (old.is_constant and new.is_constant):
             yield from _tensor(old, new)
+        elif new.is_output and not new.uses:  # operators report the constants that they read
+            yield from _constant(f"{a.where}.outputs[{b.outputs.index(new)}]", old, new)
+
+
+def _links(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> tuple[Link, ...]:
+    """Match an interface by names where they are the same ones in another order, and by position otherwise."""
+    names, others = [t.name for t in mine], [t.name for t in theirs]
+    if len(set(names)) == len(names) == len(others) and set(names) == set(others):
+        return tuple(Link(names.index(name)) for name in others)
+    return tuple(Link(i if i < len(mine) else None) for i in range(len(theirs)))
 
 
 def _listing(op: Operator) -> str:
@@ -219,10 +226,23 @@ def _signatures(a: Model, b: Model) -> Iterator[Change]:
         if key not in theirs or key not in mine:
             yield Change("signature", f"signature '{key}'", "removed" if key in mine else "added")
             continue
+        graphs = mine[key].subgraph, theirs[key].subgraph
+        yield from _values("signature", f"signature '{key}'", {"subgraph": (graphs[0].index, graphs[1].index)})
         for side in ("inputs", "outputs"):
             x, y = getattr(mine[key], side), getattr(theirs[key], side)
             if list(x) != list(y):
                 yield Change("signature", f"signature '{key}'", f"{side}: {list(x)} became {list(y)}")
+                continue
+            before, after = getattr(graphs[0], side), getattr(graphs[1], side)
+            same = {
+                (before[k.position], t)
+                for k, t in zip(_links(before, after), after, strict=True)
+                if k.position is not None
+            }
+            for name in x:
+                if x[name] in before and y[name] in after and (x[name], y[name]) not in same:
+                    what = f"{side}: '{name}' is {_name(y[name])} instead of {_name(x[name])}"
+                    yield Change("signature", f"signature '{key}'", what)
 
 
 def _metadata(a: Model, b: Model) -> Iterator[Change]:
