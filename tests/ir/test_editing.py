@@ -10,7 +10,7 @@ import pytest
 
 import tflite2x
 from tflite2x.errors import GraphError
-from tflite2x.ir import Quantization
+from tflite2x.ir import BlockQuantization, Quantization
 from tflite2x.schema.enums import BuiltinOperator, TensorType
 from tflite2x.schema.tables import FullyConnectedOptions, IfOptions, WhileOptions
 
@@ -429,3 +429,63 @@ def test_unreferenced_tensors():
     graph.remove_tensors(graph.unreferenced_tensors(graph.tensors))
     with pytest.raises(GraphError, match="used as intermediate"):
         graph.remove_tensor(scratch)
+
+
+def test_removing_tensors_one_by_one_costs_about_the_same_in_graphs_of_any_size():
+    def seconds(number: int) -> float:
+        graph = tflite2x.Model.new().main
+        x = graph.add_input("x", (1, 4), "float32")
+        for i in range(number):
+            x = graph.add_operator("RELU", [x], [graph.add_tensor(f"t{i}", (1, 4), "float32")]).outputs[0]
+        graph.set_outputs([x])
+        loose = [graph.add_tensor(f"loose{i}", (1, 4), "float32") for i in range(number)]
+        before = time.process_time()
+        for tensor in loose:
+            graph.remove_tensor(tensor)
+        after = time.process_time()
+        assert len(graph.tensors) == number + 1
+        return after - before
+
+    # Eight times the tensors; 64 times the time would be quadratic.
+    assert seconds(8000) < 30 * seconds(1000) + 0.1
+
+
+@pytest.mark.parametrize("way", ["built", "cloned", "loaded", "list"])
+def test_scratch_tensors_are_kept_however_they_came(way):
+    model = tflite2x.Model.new()
+    graph = model.main
+    x = graph.add_input("x", (4,), "float32")
+    y, scratch = (graph.add_tensor(n, (4,), "float32") for n in ("y", "scratch"))
+    op = graph.add_operator("RELU", [x], [y])
+    op.intermediates = [None, scratch] if way == "list" else (None, scratch)
+    assert op.intermediates == (None, scratch)
+    graph.set_outputs([y])
+    graph = {"cloned": model.clone(), "loaded": tflite2x.loads(tflite2x.dumps(model))}.get(way, model).main
+    scratch = graph.tensor("scratch")
+    with pytest.raises(GraphError, match="used as intermediate"):
+        graph.remove_tensor(scratch)
+    graph.operators[0].intermediates = ()
+    graph.remove_tensor(scratch)
+    assert [t.name for t in graph.tensors] == ["x", "y"]
+
+
+@pytest.mark.parametrize("way", ["built", "assigned", "cloned", "loaded"])
+@pytest.mark.parametrize("field", ["scales", "zero_points"])
+def test_scales_of_blocks_are_kept_however_they_came(way, field):
+    model = tflite2x.Model.new()
+    graph = model.main
+    x = graph.add_input("x", (4,), "int8")
+    numbers = {name: graph.add_constant(name, np.ones(2, np.float32)) for name in ("scales", "zero_points")}
+    details = BlockQuantization(**numbers, block_size=2)
+    if way == "assigned":
+        details = BlockQuantization(-1, -1, 2)
+        details.scales, details.zero_points = numbers.values()
+    x.quantization = Quantization(details=details)
+    graph.set_outputs([x])
+    graph = {"cloned": model.clone(), "loaded": tflite2x.loads(tflite2x.dumps(model))}.get(way, model).main
+    tensor = graph.tensor(field)
+    with pytest.raises(GraphError, match="scales or zero points of 'x'"):
+        graph.remove_tensor(tensor)
+    graph.tensor("x").quantization = None
+    graph.remove_tensor(tensor)
+    assert [t.name for t in graph.tensors if t.name == field] == []

@@ -87,12 +87,11 @@ class Operator:
         custom_options: Bytes of a custom operator's options, or None.
         custom_options_format: Format of ``custom_options``; 0 is a flexbuffer.
         mutating_variable_inputs: Which inputs the operator changes, or None.
-        intermediates: Scratch tensors that carry quantization.
         debug_metadata_index: Entry of the debug metadata; -1 for none.
     """
 
-    __slots__ = ("_code", "_inputs", "_outputs", "_rank", "_subgraph", "absent", "custom_options",
-                 "custom_options_format", "debug_metadata_index", "extras", "intermediates", "large_custom_options",
+    __slots__ = ("_code", "_inputs", "_intermediates", "_outputs", "_rank", "_subgraph", "absent", "custom_options",
+                 "custom_options_format", "debug_metadata_index", "extras", "large_custom_options",
                  "mutating_variable_inputs", "options", "other_options", "unknown_options")  # fmt: skip
 
     def __init__(self, subgraph: Subgraph, code: OperatorCode) -> None:
@@ -105,7 +104,7 @@ class Operator:
         self.custom_options: Bytes | None = None
         self.custom_options_format = 0
         self.mutating_variable_inputs: Sequence[bool] | None = None
-        self.intermediates: tuple[Tensor | None, ...] = ()
+        self._intermediates: tuple[Tensor | None, ...] = ()
         self.debug_metadata_index = -1
         #: the custom options lie behind the flatbuffer
         self.large_custom_options = False
@@ -122,6 +121,18 @@ class Operator:
         if self._subgraph is None:
             raise GraphError(f"operator {self.name} was removed from its subgraph")
         return self._subgraph
+
+    @property
+    def intermediates(self) -> tuple[Tensor | None, ...]:
+        """Scratch tensors that carry quantization."""
+        return self._intermediates
+
+    @intermediates.setter
+    def intermediates(self, tensors: Sequence[Tensor | None]) -> None:
+        self._intermediates = tuple(tensors)
+        for tensor in self._intermediates:
+            if tensor is not None:
+                tensor._aside = True
 
     @property
     def index(self) -> int:

@@ -35,6 +35,11 @@ class BlockQuantization:
     multi_axis: bool = False
     extras: Any = dataclasses.field(default=None, repr=False)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in ("scales", "zero_points") and not isinstance(value, int):
+            value._aside = True
+
     @property
     def tensors(self) -> list[Tensor]:
         """The tensors referred to."""

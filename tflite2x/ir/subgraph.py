@@ -245,18 +245,23 @@ class Subgraph(Rewiring):
         if not loose:
             return []
         used: set[Tensor | None] = {*self._inputs, *self._outputs}
-        for op in self._operators:
-            if op.intermediates:
-                used.update(op.intermediates)
         for signature in self.model._signatures:
             if signature.subgraph is self:
                 used.update(e.tensor for e in (*signature.input_entries, *signature.output_entries))
-        skipped = set(without_details_of)
+        if any(t._aside for t in loose):
+            used |= self._named_aside(set(without_details_of))
+        return [t for t in loose if t not in used]
+
+    def _named_aside(self, skipped: set[Tensor]) -> set[Tensor | None]:
+        """Return the tensors that operators have as intermediates, and quantizations as scales or zero points."""
+        found: set[Tensor | None] = set()
+        for op in self._operators:
+            found.update(op._intermediates)
         for t in self._tensors:
             details = None if t in skipped or t.quantization is None else t.quantization.details
             if isinstance(details, BlockQuantization):
-                used.update(details.tensors)
-        return [t for t in loose if t not in used]
+                found.update(details.tensors)
+        return found
 
     def referenced_tensors(self, *, without_details_of: Iterable[Tensor] = ()) -> dict[Tensor, str]:
         """Return every tensor that something refers to, with what refers to it.

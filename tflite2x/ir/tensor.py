@@ -37,9 +37,9 @@ class Tensor:
         external_buffer: Data in a file beside the model, or None.
     """
 
-    __slots__ = ("_buffer", "_dtype", "_producer", "_rank", "_shape", "_subgraph", "_uses", "absent", "external_buffer",
-                 "extras", "has_rank", "is_variable", "name", "quantization", "shape_signature", "sparsity",
-                 "variant_tensors")  # fmt: skip
+    __slots__ = ("_aside", "_buffer", "_dtype", "_producer", "_rank", "_shape", "_subgraph", "_uses", "absent",
+                 "external_buffer", "extras", "has_rank", "is_variable", "name", "quantization", "shape_signature",
+                 "sparsity", "variant_tensors")  # fmt: skip
 
     def __init__(self, subgraph: Subgraph, name: str | None, shape: Sequence[int], dtype: TensorType, buffer: Buffer):
         self._subgraph: Subgraph | None = subgraph
@@ -47,6 +47,9 @@ class Tensor:
         self._producer: Operator | None = None
         # An ordered set: insertion order makes everything that walks over it deterministic.
         self._uses: dict[tuple[Operator, int], None] = {}
+        # Whether something that keeps no use may refer to the tensor: intermediates of an operator, or block scales and
+        # zero points of a quantization. Once set, it stays: only a look through the graph tells.
+        self._aside = False
         self._buffer = buffer
         self._shape = tuple(shape)
         self._dtype = dtype
