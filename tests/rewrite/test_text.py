@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tflite2x import passes
 from tflite2x.errors import FileAccessError, PipelineError
+from tflite2x.ir import Model
 from tflite2x.passes.fixpoint import Fixpoint
 from tflite2x.rewrite import Pass, PassResult, Pipeline, register_pass
-
-if TYPE_CHECKING:
-    from tflite2x.ir import Model
 
 
 @register_pass
@@ -189,3 +189,35 @@ def test_options_that_a_pass_refuses() -> None:
     assert ".." not in str(caught.value)
     with pytest.raises(PipelineError, match="limit is 1; "):
         Pipeline.parse("fixpoint{limit=1}(cleanup)")
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: passes.XcFc(params="nope"), "pass xc-fc: option 'params' is 'nope'. It takes one of best, 2021."),
+        (lambda: passes.XcFc(threads=2.5), "option 'threads' is 2.5. It takes a whole number."),
+        (lambda: passes.StripFloatIO(inputs="no"), "option 'inputs' is 'no'. It takes true or false."),
+        (lambda: passes.RenameTensors(old="a", new="b"), "option 'old' is 'a'. It takes a list [..] of values"),
+        (lambda: passes.FoldConstants(growth=None), "option 'growth' is None. It takes a whole number."),
+        (lambda: passes.Fixpoint(passes=("cleanup",)), "It takes passes in a tuple, such as (Cleanup(),)."),
+        (lambda: "cleanup", "'cleanup' is not a pass. Give objects, such as [Cleanup()]"),
+        (lambda: passes.Cleanup, "is not a pass"),
+    ],
+)
+def test_options_given_in_python_are_checked(make: Any, text: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        Pipeline([make()])
+    assert text in str(caught.value)
+
+
+def test_lists_and_numbers_of_numpy_print_back() -> None:
+    pipeline = Pipeline([passes.SetShape(shape=[1, 16]), passes.SetBatch(n=np.int64(3))])  # type: ignore[arg-type]
+    assert str(pipeline) == "set-shape{shape=[1 16]},set-batch{n=3}"
+    assert str(Pipeline.parse(str(pipeline))) == str(pipeline)
+    with pytest.raises(PipelineError, match="option 'params'"):
+        passes.XcFc(params="nope")(Model.new())  # type: ignore[arg-type]
+
+
+def test_recipe_of_another_editor(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_bytes(b"\xef\xbb\xbftest-options{count=4\r\n}\r\ntest-options\r\n")
+    assert Pipeline.parse("@r.txt", base=tmp_path) == Pipeline([Options(count=4), Options()])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tflite2x.errors import PassError, Tflite2xError
 from tflite2x.rewrite import sites
+from tflite2x.rewrite.options import check_options
 from tflite2x.rewrite.result import PassResult
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Pass(ABC):
 
     def _guarded(self, model: Model, work: Callable[[Model], PassResult]) -> PassResult:
         """Check the pre-conditions and work on ``model``; an exception of any kind becomes a ``PassError``."""
+        check_options(self)
         with sites.named(model):
             self.requires(model)
             try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
 import re
 import types
 import typing
 from typing import TYPE_CHECKING, Any, Literal, Union
+
+from tflite2x.errors import PipelineError
 
 if TYPE_CHECKING:
     from tflite2x.rewrite.base import Pass
@@ -92,6 +95,38 @@ def _convert_scalar(value: str, kind: Any) -> Any:
     raise ValueError(describe(kind))
 
 
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value given in Python has the type of an option; types without a text form accept everything."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, argument) for argument in arguments)
+    if origin is tuple:
+        if not isinstance(value, tuple | list):
+            return False
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return all(fits(v, arguments[0]) for v in value)
+        return len(value) == len(arguments) and all(map(fits, value, arguments))
+    if origin is Literal:
+        return value in arguments
+    if kind in (int, float):
+        return isinstance(value, numbers.Integral if kind is int else numbers.Real)
+    return not isinstance(kind, type) or isinstance(value, kind)
+
+
+def check_options(pass_: Pass) -> None:
+    """Check that the options of a pass made in Python have the types that they are declared with.
+
+    Raises:
+        PipelineError: One has another type, or a value that is none of the choices.
+    """
+    for field, key, kind in option_fields(type(pass_)):
+        value = getattr(pass_, field.name)
+        if not fits(value, kind):
+            passes = "passes in a tuple, such as (Cleanup(),)"
+            wanted = passes if field.metadata.get("body") else describe(kind)
+            raise PipelineError(f"option '{key}' is {value!r}", where=f"pass {pass_.name}", hint=f"It takes {wanted}.")
+
+
 def describe(kind: Any) -> str:
     """Return what fits a type, for messages and documentation: ``a whole number``, ``one of best, 2021``."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -113,9 +148,9 @@ def format_value(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return f"[{' '.join(format_value(v) for v in value)}]"
-    text = repr(value) if isinstance(value, float) else str(value)
+    text = repr(float(value)) if isinstance(value, float) else str(value)
     if _PLAIN.fullmatch(text) and not (isinstance(value, str) and _looks_typed(text)):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

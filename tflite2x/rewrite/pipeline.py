@@ -14,7 +14,7 @@ from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
 from tflite2x.rewrite.group import Group
 from tflite2x.rewrite.interface import InterfaceRecord, SubgraphLinks
-from tflite2x.rewrite.options import convert, describe, option_fields
+from tflite2x.rewrite.options import check_options, convert, describe, option_fields
 from tflite2x.rewrite.report import PassReport, Report, Size, Verdict
 from tflite2x.rewrite.result import Claim, PassResult
 from tflite2x.rewrite.text import Item, format_pass, parse_items
@@ -105,6 +105,11 @@ class Pipeline:
     passes: tuple[Pass, ...] = ()
 
     def __init__(self, passes: Sequence[Pass] = ()) -> None:
+        for pass_ in passes:
+            if not isinstance(pass_, Pass):
+                hint = "Give objects, such as [Cleanup()]; Pipeline.parse reads texts."
+                raise PipelineError(f"{pass_!r} is not a pass", where="Pipeline", hint=hint)
+            check_options(pass_)
         object.__setattr__(self, "passes", tuple(passes))
 
     @classmethod
@@ -148,12 +153,14 @@ class Pipeline:
         """
         original = model.clone()
         try:
-            return self._run(model, verify, callback, record)
+            return self._run(model, original, verify, callback, record)
         except BaseException:
-            model.restore(original)
+            model.restore(original if verify is None else original.clone())  # what failed may refer to the copy
             raise
 
-    def _run(self, model: Model, verify: Verifier | None, callback: Callback | None, record: bool) -> Report:
+    def _run(
+        self, model: Model, original: Model, verify: Verifier | None, callback: Callback | None, record: bool
+    ) -> Report:
         report = Report(str(self))
         report.before = size = Size.of(model)
         started = time.perf_counter()
@@ -161,7 +168,7 @@ class Pipeline:
         report.verify_ms += (time.perf_counter() - started) * 1e3 if session is not None else 0.0
         walk = _walk(self.passes)
         result: PassResult | None = None
-        snapshot: Model | None = None
+        snapshot: Model | None = original
         while (step := _advance(walk, result)) is not None:
             group, pass_ = step
             made: Step | None = None

@@ -149,7 +149,7 @@ class _Parser:
         if self.nesting >= _MAX_NESTING:
             raise self.source.error(position, "recipes include each other too deeply", "Does one include itself?")
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise FileAccessError(f"cannot read the recipe: {reason}", where=str(path)) from error
