@@ -53,7 +53,7 @@ class AddOutputArgmax(Pass):
 
     def requires(self, model: Model) -> None:
         """The output exists."""
-        most = max(len(graph.outputs) for graph in entry_subgraphs(model))
+        most = max((len(graph.outputs) for graph in entry_subgraphs(model)), default=0)
         if self.output >= most:
             raise self.error(f"there is no output {self.output}", hint=f"The model has {most}, counted from 0.")
 

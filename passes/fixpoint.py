@@ -5,6 +5,12 @@
 which neither changed the model. When ``limit`` rounds were not enough, the passes undo each other's work, and that is
 an error.
 
+::
+
+    round  fold-constants              remove-identities
+    1      SHAPE -> PACK is folded     the RESHAPE that it fed goes
+    2      no change                   no change                      ==>  done
+
 Claim: that of its members.
 """
 

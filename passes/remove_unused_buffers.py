@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove buffers that neither a tensor nor metadata refers to.
 
+::
+
+    0: (no data)                                        0: (no data)
+    1: weights of FULLY_CONNECTED                ==>    1: weights of FULLY_CONNECTED
+    2: weights of an operator that is gone
+    3: metadata                                         2: metadata
+
 Buffer 0 stays: by convention it is empty and stands for "no data". What shrinks the file are the bytes of constants
 whose tensors earlier passes removed.
 

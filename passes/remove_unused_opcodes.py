@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove entries of the list of operator codes that no operator refers to.
 
+::
+
+    operators:  FULLY_CONNECTED, SOFTMAX                   operators:  FULLY_CONNECTED, SOFTMAX
+    codes:      QUANTIZE, FULLY_CONNECTED, SOFTMAX   ==>   codes:      FULLY_CONNECTED, SOFTMAX
+
 Runtimes on microcontrollers look up a kernel for every entry: an entry that is left over makes them refuse the model.
 
 Claim: exact.

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remove tensors that nothing refers to.
 
+::
+
+    tensors: x, w, y, old weights, old bias              tensors: x, w, y
+    x, w -> FULLY_CONNECTED -> y (output)        ==>     x, w -> FULLY_CONNECTED -> y (output)
+
 A tensor stays when an operator reads, computes or lists it, when it belongs to the interface or to a signature, when it
 holds the scales of another tensor, or when it is a variable (reported if nothing uses it).
 
