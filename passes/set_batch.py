@@ -26,13 +26,13 @@ import numpy as np
 from tflite2x.passes._common import effect, operators
 from tflite2x.passes._shapes import set_shapes, try_shapes
 from tflite2x.rewrite.base import Pass
-from tflite2x.rewrite.interface import InterfaceChange, Rebatch
+from tflite2x.rewrite.interface import InterfaceChange, Kind, Rebatch
 from tflite2x.rewrite.result import PassResult
 from tflite2x.schema.enums import BuiltinOperator as Op
 from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model, Operator, Subgraph
+    from tflite2x.ir import Model, Operator, Subgraph, Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +87,12 @@ class SetBatch(Pass):
 
     def _state_interface(self, graph: Subgraph, old: int, result: PassResult) -> None:
         if self.n % old:
-            # No whole number of old runs makes a new one.
+            # No whole number of old runs makes a new one: inputs and outputs have no counterparts.
             result.claim = dataclasses.replace(result.claim, lsb=None, reason=f"{self.n} is no multiple of {old}")
+            sides: tuple[tuple[Kind, tuple[Tensor, ...]], ...] = ("input", graph.inputs), ("output", graph.outputs)
+            for kind, tensors in sides:
+                for tensor in tensors:
+                    result.interface += [InterfaceChange(kind, None, tensor), InterfaceChange(kind, tensor, None)]
             return
         change = Rebatch(self.n // old)
         for tensor in graph.inputs:

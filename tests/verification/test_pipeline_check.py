@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import tflite2x
 from tests.verification.build import chain, two_inputs
 from tests.verification.wrong import Harmless, OneScale, OneWeight, OutputScale, SwapInputs, SwapInterface
-from tflite2x import CheckFailedError, Claim, Pass, Pipeline, Verify
+from tflite2x import CheckFailedError, Claim, Pass, PassResult, Pipeline, Verify
 from tflite2x.errors import InputError, PassError
 from tflite2x.ir import Model
 from tflite2x.passes.cleanup import Cleanup
@@ -68,6 +69,26 @@ def test_swapped_interface_is_refused_without_running() -> None:
 def test_a_silent_change_of_the_output_scale_is_refused() -> None:
     with pytest.raises(PassError, match=r"has another type or quantization .* and the pass does not say so"):
         Pipeline([OutputScale()]).run(chain(float_io=False), Verify())
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+@pytest.mark.parametrize("every", ["pass", "end"])
+def test_a_silent_change_of_a_declared_shape_is_refused(side: str, every: Every) -> None:
+    """What the operators compute stays the same: callers make room for what the file declares."""
+
+    @dataclasses.dataclass(frozen=True)
+    class OtherShape(Pass):
+        name: ClassVar[str] = "test-other-shape"
+
+        def run(self, model: Model) -> PassResult:
+            (tensor,) = model.main.inputs if side == "input" else model.main.outputs
+            tensor.shape = (1, 8)
+            return PassResult(modified=True)
+
+    with pytest.raises(
+        PassError, match=rf"{side} '.*' has shape \[1, 8\], it had \[1, 16\], and the pass does not say"
+    ):
+        Pipeline([OtherShape()]).run(chain(float_io=False), Verify(every=every))
 
 
 def test_a_claim_in_lsb_is_checked_per_operator() -> None:

@@ -138,7 +138,7 @@ class InterfaceRecord:
     def __init__(self, model: Model) -> None:
         self._before = {graph: (graph.inputs, graph.outputs) for graph in model.subgraphs}
         self._types = {
-            t: (t.dtype, t.quantization.clone() if t.quantization is not None else None)
+            t: (t.dtype, t.quantization.clone() if t.quantization is not None else None, tuple(t.shape))
             for graph in model.subgraphs
             for t in (*graph.inputs, *graph.outputs)
         }
@@ -163,15 +163,29 @@ class InterfaceRecord:
                 )
         self._check_signatures(model, links)
         stated = {change.new for change in changes}
-        for graph in links:
+        for graph, found in links.items():
+            # The shapes of outputs follow from those of inputs.
+            resized = any(isinstance(link.adapter, Rebatch | Resized) for link in found.inputs)
             for kind, tensors in (("input", graph.inputs), ("output", graph.outputs)):
                 for tensor in tensors:
                     if tensor in self._types and tensor not in stated:
                         self._check_type(kind, tensor)
+                        if not resized:
+                            self._check_shape(kind, tensor)
         return links
 
+    def _check_shape(self, kind: str, tensor: Tensor) -> None:
+        shape = self._types[tensor][2]
+        if shape != tuple(tensor.shape):
+            raise PassError(
+                f"{kind} '{tensor.name}' has shape {list(tensor.shape)}, it had {list(shape)}, and the pass does not "
+                f"say so",
+                where=tensor.where,
+                hint="Return an InterfaceChange for it, with Resized() for another shape.",
+            )
+
     def _check_type(self, kind: str, tensor: Tensor) -> None:
-        dtype, quantization = self._types[tensor]
+        dtype, quantization, _ = self._types[tensor]
         same = quantization == tensor.quantization or not (
             (quantization is not None and quantization.scale.size)
             or (tensor.quantization is not None and tensor.quantization.scale.size)
