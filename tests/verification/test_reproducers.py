@@ -26,6 +26,7 @@ from tflite2x.ir import Model
 from tflite2x.rewrite.interface import InterfaceChange
 from tflite2x.schema.tables import AddOptions, GatherOptions, ReverseV2Options, SoftmaxOptions
 from tflite2x.verification import replay, reproduce
+from tflite2x.verification.locate import as_later
 
 Every = Literal["pass", "end"]
 IMAGES = ("cnn_int8", "mlp_uint8", "cnn_float")
@@ -363,6 +364,89 @@ def test_models_that_run_in_part(tmp_path: Path, place: str, spec: str, damage: 
     replayed(caught_by(Spoiled(spec, damage), holed(place)), tmp_path)
 
 
+def test_samples_of_open_shapes(tmp_path: Path) -> None:
+    """Only samples of another length than the file declares show what is wrong."""
+
+    @dataclasses.dataclass(frozen=True)
+    class TooLong(Pass):
+        name: ClassVar[str] = "test-too-long"
+
+        def run(self, model: Model) -> PassResult:
+            op = model.main.operators[0]
+            op.set_input(1, model.main.add_constant("other", np.array([[1, 2], [3, 4]], np.float32)))
+            return PassResult(modified=True)
+
+    model = Model.new()
+    graph = model.main
+    x = graph.add_input("x", (1, 2), "float32", shape_signature=(-1, 2))
+    y = graph.add_tensor("y", (1, 2), "float32", shape_signature=(-1, 2))
+    graph.add_operator("ADD", [x, graph.add_constant("k", np.array([[1, 2]], np.float32))], [y], AddOptions())
+    graph.set_outputs([y])
+    replayed(caught_by(TooLong(), model), tmp_path)
+
+
+def test_types_that_numpy_files_do_not_know(tmp_path: Path) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Minus(Pass):
+        name: ClassVar[str] = "test-minus"
+
+        def run(self, model: Model) -> PassResult:
+            graph = model.main
+            (y,) = graph.outputs
+            middle = graph.add_tensor("middle", (1, 4), "float32")
+            cast = graph.operators[0]
+            cast.set_outputs([middle])
+            graph.add_operator("NEG", [middle], [y])
+            return PassResult(modified=True)
+
+    model = Model.new()
+    graph = model.main
+    x = graph.add_input("x", (1, 4), "bfloat16")
+    y = graph.add_tensor("y", (1, 4), "float32")
+    graph.add_operator("CAST", [x], [y])
+    graph.set_outputs([y])
+    made = replayed(caught_by(Minus(), model), tmp_path)
+    with np.load(made / "inputs.npz") as arrays:
+        assert arrays["input_0"].dtype.kind == "V"
+
+
+@pytest.mark.parametrize(
+    ("shape", "reshape", "permute", "back"),
+    [
+        ((3, 4), (3, 4), (1, 0, 2), (3, 4)),
+        ((6, 4), (2, 3, 4), (1, 0, 2, 3), (6, 4)),
+        ((4, 5), (2, 2, 5), (2, 1, 0, 3), (4, 5)),
+    ],
+)
+def test_samples_are_found_inside_of_tensors(
+    shape: tuple[int, ...], reshape: tuple[int, ...], permute: tuple[int, ...], back: tuple[int, ...]
+) -> None:
+    """Two samples go along the first axis, or between the parts that it is made of."""
+    rng = np.random.default_rng(0)
+    old = rng.integers(-128, 128, (6, *shape)).astype(np.int8)
+    grouped = old.reshape(3, 2, *reshape)  # [N, samples, ...]
+    order = np.argsort(permute)
+    place = int(order[0])  # where the samples go among the parts
+    new = np.moveaxis(grouped, 1, 1 + place).reshape(3, -1, *shape[1:])
+    held = as_later(old, new, 2)
+    assert held is not None
+    np.testing.assert_array_equal(held, new)
+    other = new.copy()
+    other[0, 0, 0] ^= 1
+    found = as_later(old, other, 2)
+    assert found is not None
+    assert np.count_nonzero(found != other) == 1
+    assert back == shape
+
+
+def test_values_that_do_not_fit_are_not_compared() -> None:
+    old = np.zeros((4, 3, 2), np.int8)
+    assert as_later(old, np.zeros((2, 5, 2), np.int8), 2) is None
+    assert as_later(old, np.zeros((2, 6, 2), np.int16), 2) is None
+    assert as_later(old, np.zeros((2, 3, 2), np.int8)) is None
+    assert as_later(np.zeros((4, 0, 2), np.int8), np.zeros((2, 0, 2), np.int8), 2) is None
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -419,9 +503,68 @@ def test_damaged_arrays_are_one_error(
     assert str(made) in text.err or f"{name}.npz" in text.err
 
 
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    np.savez(path, **arrays)
+
+
+def _no_samples(path: Path) -> None:
+    with np.load(path) as arrays:
+        found = {name: a[:0] for name, a in arrays.items()}
+    _save(path, found)
+
+
+def _no_axis(path: Path) -> None:
+    with np.load(path) as arrays:
+        found = {name: np.asarray(a.flat[0]) for name, a in arrays.items()}
+    _save(path, found)
+
+
+def _one_sample_less(path: Path) -> None:
+    with np.load(path) as arrays:
+        found = {name: a[1:] for name, a in arrays.items()}
+    _save(path, found)
+
+
+def _other_shape(path: Path) -> None:
+    with np.load(path) as arrays:
+        found = {name: a.reshape(len(a), -1, 1, 1, 1, 1, 1) for name, a in arrays.items()}
+    _save(path, found)
+
+
+@pytest.mark.parametrize("name", ["inputs", "inputs_after", "expected", "expected_after"])
+@pytest.mark.parametrize("spoil", [_no_samples, _no_axis, _one_sample_less, _other_shape])
+@pytest.mark.parametrize("kind", ["two inputs", "batch"])
+def test_arrays_of_other_shapes_are_no_crash(
+    models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    name: str,
+    spoil: Callable[[Path], None],
+) -> None:
+    if kind == "batch":
+        error = caught_by(Spoiled("set-batch{n=2}"), load(models, "mlp_uint8"), Verify(samples=8))
+    else:
+        error = caught_by(Rewire("drop input"), two_inputs())
+    made = replayed(error, tmp_path)
+    capsys.readouterr()
+    spoil(made / f"{name}.npz")
+    code = main(["verify", str(made)])
+    text = capsys.readouterr()
+    assert code in (1, 2)
+    assert text.err.count("error:") == (code == 2)
+    assert "should not happen" not in text.err
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": "before.tflite"}]}]},
+        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": 5}]}]},
+        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": "inputs.npz"}]}]},
+        {"calls": [{"subgraphs": [0, 0], "outputs": [[]]}]},
+        {"calls": [[]]},
+        {"calls": None},
         {"calls": []},
         {"calls": 3},
         {"calls": [{"subgraphs": [0, 7], "outputs": [{}]}]},

@@ -129,6 +129,8 @@ def optimize(
             from tflite2x.verification import reproduce
 
             print(f"reproducer: {reproduce(error.failure, reproducer, error.what)}")
+        elif reproducer is not None:
+            print("no reproducer: no samples of a single pass show what is wrong")
         raise
     save(loaded, destination, drop_unknown=drop_unknown)
     _write_report(report, found)

@@ -37,7 +37,7 @@ class Failure:
         after: The model after it, with the same samples in its interface.
         tensors: Tensors after it with their counterparts before it.
         rounding: Rounding contract of the interpreter.
-        failing: The operator after the pass that does not run; None when all do.
+        failing: The operator after the pass that does not run; None when all do, or none is named.
         pair: The first tensor that differs, after and before the pass; found by ``locate`` and ``locate_failing``.
         links: How the interface of each subgraph after the pass changed.
         every: Samples for all entry points before and after the pass, in the order of the calls, where the failure may
@@ -164,7 +164,8 @@ class Failure:
     def locate_failing(self, error: Tflite2xError) -> Difference | None:
         """Return the first tensor that differs in front of the operator that fails, or else what that one computed."""
         op = self.failing
-        assert op is not None
+        if op is None:
+            return None
         try:
             found = self._first(self.before[1], self.after[1]) if op.subgraph is self.after[1].graph else None
         except Tflite2xError:
@@ -206,7 +207,7 @@ def crash(
     links: Mapping[Subgraph, SubgraphLinks] | None = None,
     every: Sequence[tuple[Batch, Batch]] = (),
     claim: Claim = EXACT,
-) -> Failure | None:
-    """Return what is known about a model that does not run any more; None when the error names no operator."""
+) -> Failure:
+    """Return what is known about a model that does not run any more."""
     op = operator_at(after[0], error)
-    return None if op is None else Failure(name, before, after, tensors, rounding, op, None, links or {}, every, claim)
+    return Failure(name, before, after, tensors, rounding, op, None, links or {}, every, claim)

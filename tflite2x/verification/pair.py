@@ -137,8 +137,7 @@ def verify(
         failed, actual = str(error), []
         i, why = failing_batch(Interpreter(b, rounding, kernels=kernels), others) or (0, error)
         tensors = align_tensors(batches[i].graph, others[i].graph, links[batches[i].graph])
-        failure = crash("", (a, batches[i]), (b, others[i]), tensors, why, rounding)
-        first = failure.locate_failing(why) if failure is not None else None
+        first = crash("", (a, batches[i]), (b, others[i]), tensors, why, rounding).locate_failing(why)
     if oracle is not None and not failed:
         notes = [*notes, f"A: {second_opinion(a, batches, expected)}", f"B: {second_opinion(b, others, actual)}"]
     for batch, other, want, got in zip(batches, others, expected, actual, strict=not failed):

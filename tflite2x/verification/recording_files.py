@@ -169,6 +169,8 @@ def _pick(
             array = np.array([bytes(s) for s in array.flat], object).reshape(array.shape)
         elif array.dtype.kind == "V" and array.dtype.itemsize == tensor.numpy_dtype.itemsize:
             array = array.view(tensor.numpy_dtype)  # types that .npz files do not know
+        if not array.ndim or not len(array):
+            raise InputError(f"the array '{kind}_{i}' holds no samples", where=str(path / f"{name}.npz"))
         found.append(array)
     return found
 
@@ -193,7 +195,10 @@ def _relation(path: Path, entry: Mapping[str, Any], tensor: Tensor) -> tuple[Rel
     if "adapter" in entry:
         if Path(entry["adapter"]).name != entry["adapter"]:
             raise ValueError(f"{entry['adapter']!r} is no file of the folder")
-        return (Adapter(load(path / entry["adapter"]), str(entry.get("text", ""))),)
+        model = load(path / entry["adapter"])
+        if (len(model.main.inputs), len(model.main.outputs)) != (1, 1):
+            raise ValueError(f"{entry['adapter']} has not one input and one output")
+        return (Adapter(model, str(entry.get("text", ""))),)
     if "samples" in entry:
         factor, axis = int(entry["samples"]), int(entry["axis"])
         if factor < 1 or not 0 <= axis < len(tensor.shape):

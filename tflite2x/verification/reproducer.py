@@ -109,5 +109,8 @@ def _remarks(part: Part) -> str:
             "in another order,\nand all outputs stand one behind the other."
         )
     if not part.shows:
-        lines.append("Its outputs do not show the difference: it is within the model, at the tensor named above.")
+        lines.append(
+            "Its outputs do not show the difference: it is within the model, at the tensor named above, or in what\n"
+            "the files declare."
+        )
     return "".join(f"\n{line}\n" for line in lines)

@@ -268,8 +268,7 @@ class VerifySession:
         models = (step.before, before[i]), (step.after, self.batches[i])
         every = list(zip(before, self.batches, strict=True))
         self.failure = crash(step.name, *models, tensors, why, rounding, step.links, every, step.claim)
-        if self.failure is not None:
-            verdict.first = self.failure.locate_failing(why)
+        verdict.first = self.failure.locate_failing(why)
         verdict.places = bisect(step, self.config, self.kernels)
 
     def _flush(self, model: Model, batches: list[Batch], following: Step | None) -> Verdict | None:
