@@ -9,9 +9,10 @@ comes out, the operators that read it run again, on what they read now, and so o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
@@ -21,10 +22,13 @@ from tflite2x.verification.running import Batch
 from tflite2x.verification.structure import Changes, is_stateful
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Tensor
+    from tflite2x.ir import Operator, Tensor
     from tflite2x.rewrite.pipeline import Step
 
 Array = NDArray[Any]
+
+#: Bytes of inputs up to which it is faster to run an operator once on two sets of values than twice.
+_SMALL = 1 << 16
 
 
 class Local:
@@ -81,14 +85,20 @@ class Local:
         stale = {t for t, array in given.items() if not equal(before[t], array)}
         now, apart = {**before, **given}, not stale
         fresh: dict[Tensor, Array] = {}
+        run = self.interpreter.run_operator
         for op in new.graph.operators:
             changed, follows = op in self._changed, any(t in stale for t in op.inputs)
             if not changed and not follows:
                 continue
             if not op.outputs:
                 return None
-            alone = self.interpreter.run_operator(op, before, new.count) if changed and apart else None
-            found = self.interpreter.run_operator(op, now, new.count) if follows or alone is None else alone
+            alone = found = None
+            if changed and apart and follows:
+                alone, found = self._run_both(op, before, now, new.count)
+            elif changed and apart:
+                alone = found = run(op, before, new.count)
+            else:
+                found = run(op, now, new.count)
             for tensor, array in found.items():
                 known = before.get(tensor)
                 if alone is not None:
@@ -103,6 +113,19 @@ class Local:
             return None
         new.values = {t: now[t] for t in new.graph.tensors if t in now}
         return [a for a in outputs if a is not None]
+
+    def _run_both(
+        self, op: Operator, before: Mapping[Tensor, Array], now: Mapping[Tensor, Array], count: int
+    ) -> tuple[dict[Tensor, Array], dict[Tensor, Array]]:
+        """Run an operator on two sets of values; in one go where they are small."""
+        run = self.interpreter.run_operator
+        read = [t for t in dict.fromkeys(op.inputs) if t is not None and not t.is_constant]
+        if any(t not in before or t not in now or before[t].shape != now[t].shape for t in read) or (
+            sum(before[t].nbytes for t in read) > _SMALL
+        ):
+            return run(op, before, count), run(op, now, count)
+        both = run(op, {t: np.concatenate([before[t], now[t]]) for t in read}, 2 * count)
+        return {t: a[:count] for t, a in both.items()}, {t: a[count:] for t, a in both.items()}
 
 
 def _one_of(known: Array | None, array: Array) -> Array:
