@@ -138,7 +138,7 @@ class InterfaceRecord:
     def __init__(self, model: Model) -> None:
         self._before = {graph: (graph.inputs, graph.outputs) for graph in model.subgraphs}
         self._types = {
-            t: (t.dtype, t.quantization.clone() if t.quantization is not None else None, tuple(t.shape))
+            t: (t.dtype, t.quantization.clone() if t.quantization is not None else None, _shape(t))
             for graph in model.subgraphs
             for t in (*graph.inputs, *graph.outputs)
         }
@@ -175,11 +175,10 @@ class InterfaceRecord:
         return links
 
     def _check_shape(self, kind: str, tensor: Tensor) -> None:
-        shape = self._types[tensor][2]
-        if shape != tuple(tensor.shape):
+        shape, now = self._types[tensor][2], _shape(tensor)
+        if shape != now:
             raise PassError(
-                f"{kind} '{tensor.name}' has shape {list(tensor.shape)}, it had {list(shape)}, and the pass does not "
-                f"say so",
+                f"{kind} '{tensor.name}' has shape {list(now)}, it had {list(shape)}, and the pass does not say so",
                 where=tensor.where,
                 hint="Return an InterfaceChange for it, with Resized() for another shape.",
             )
@@ -280,6 +279,11 @@ def _links(
                 hint="Return an InterfaceChange with new=None for it.",
             )
     return tuple(links)
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    """Return the declared shape with -1 for dimensions that are open."""
+    return tuple(tensor.shape_signature or tensor.shape)
 
 
 def _same_kind(old: Tensor, new: Tensor) -> bool:
