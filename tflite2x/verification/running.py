@@ -69,8 +69,6 @@ def run_batches(interpreter: Interpreter, batches: Sequence[Batch]) -> list[list
     found: list[list[list[Array]]] = [[] for _ in batches]
     for call in range(CALLS if stateful else 1):
         for batch, results in zip(batches, found, strict=True):
-            if stateful and batch.resize:
-                continue
             inputs = [np.roll(a, call, axis=0) for a in batch.inputs] if call else batch.inputs
             results.append(_run(interpreter, batch, inputs))
     return [
