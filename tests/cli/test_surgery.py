@@ -118,6 +118,28 @@ def test_diff_names_what_changed(model: Path) -> None:
     assert changes(model, name)[0] == "interface: ['serving_default_image:0'] became ['renamed']"
 
 
+@pytest.mark.parametrize(("kind", "shown"), [("float32", "1.0 became 2.0"), ("int32", "1 became 2")])
+def test_diff_of_scalar_constants(kind: str, shown: str) -> None:
+    def scaled(value: int) -> tflite2x.Model:
+        model = tflite2x.Model.new()
+        g = model.main
+        x, y = g.add_input("x", (1, 4), kind), g.add_tensor("y", (1, 4), kind)
+        g.add_operator("MUL", [x, g.add_constant("k", np.array(value, kind))], [y])
+        g.set_outputs([y])
+        return model
+
+    (change,) = diff(scaled(1), scaled(2))
+    assert change.what.startswith("1 of 1 values differ by up to ")
+    assert change.what.endswith(f"the first at []: {shown}")
+
+
+def test_a_folder_and_a_lonely_file_are_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["optimize", "."]) == 2
+    assert "should not happen" not in capsys.readouterr().err
+    assert main(["verify", str(model)]) == 2
+    assert "there is nothing to compare it with. Give a second .tflite file." in capsys.readouterr().err
+
+
 def test_diff_matches_the_interface_by_name() -> None:
     def sums(outputs: int = 1) -> tflite2x.Model:
         model = tflite2x.Model.new()

@@ -17,7 +17,8 @@ def diff(
     """Show what changed from A to B: structure, options, quantization, weights, metadata.
 
     Operators and tensors are matched by meaning, not by index; things that nothing uses and ranges seen in training do
-    not count. Like diff, it exits with 0 when nothing differs, 1 when something does, and 2 on trouble.
+    not count. Like diff, it exits with 0 when nothing differs, 1 when something does, and 2 on trouble. The fields of
+    the JSON are those of tflite2x.explain.diff.Change.
     """
     from tflite2x.explain.diff import diff as compare
     from tflite2x.ir import load

@@ -155,6 +155,8 @@ def _config(verify: When, samples: str, seed: int, oracle: Oracle | None) -> Ver
 
 def _beside(model: Path, kind: str) -> Path:
     """Return ``model.xcore.tflite`` for ``model.tflite``."""
+    if not model.name:  # the folder "." or "/", which cannot be loaded
+        return model
     return model.with_name(f"{model.name.removesuffix('.tflite')}.{kind}.tflite")
 
 

@@ -61,11 +61,15 @@ def verify(
     """Compare what two models compute on the same samples; exit code 1 when they differ.
 
     The folder of a reproducer brings its samples along, and what the later model should compute from them where the
-    models have other interfaces; only the tolerances and --json apply to it.
+    models have other interfaces; only the tolerances and --json apply to it. The fields of the JSON are those of
+    tflite2x.verification.pair.PairResult, which documents them, and "passed".
     """
+    from tflite2x.errors import InputError
     from tflite2x.verification import replay
     from tflite2x.verification import verify as compare
 
+    if second is None and first.is_file():
+        raise InputError("there is nothing to compare it with", where=str(first), hint="Give a second .tflite file.")
     result = (
         replay(first)
         if second is None

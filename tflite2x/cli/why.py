@@ -23,7 +23,8 @@ def why(
 ) -> None:
     """Say for every operator that a pass looks at whether it is replaced, and if not, which condition failed.
 
-    Nothing is written. Exit code 1 when the pass refuses the model as a whole.
+    Nothing is written. Exit code 1 when the pass refuses the model as a whole. The fields of the JSON are those of
+    tflite2x.rewrite.base.Candidate.
     """
     from tflite2x.errors import PipelineError
     from tflite2x.ir import load

@@ -204,7 +204,7 @@ def _constant(where: str, a: Tensor, b: Tensor) -> Iterator[Change]:
     if a.dtype == b.dtype and tuple(a.shape) == tuple(b.shape):
         if not same_bytes(a, b):
             x, y = np.asarray(a.data), np.asarray(b.data)
-            found = compare(x, y)
+            found = compare(np.atleast_1d(x), np.atleast_1d(y))
             if found.differing:
                 first = tuple(int(i) for i in np.unravel_index(int(np.argmax(x != y)), x.shape))
                 lsb = found.worst_lsb
