@@ -12,8 +12,11 @@ import pytest
 
 import tflite2x
 from tests.oracle import litert_run
+from tests.passes.test_cleanup import stateful
 from tflite2x.cli import main
+from tflite2x.errors import FormatError
 from tflite2x.explain.diff import diff
+from tflite2x.schema.tables import AssignVariableOptions, VarHandleOptions
 
 
 @pytest.fixture
@@ -138,6 +141,40 @@ def test_a_folder_and_a_lonely_file_are_refused(model: Path, capsys: pytest.Capt
     assert "should not happen" not in capsys.readouterr().err
     assert main(["verify", str(model)]) == 2
     assert "there is nothing to compare it with. Give a second .tflite file." in capsys.readouterr().err
+
+
+def test_diff_matches_variables_and_operators_that_compute_nothing() -> None:
+    def model(bias: float = 0.0) -> tflite2x.Model:
+        model = stateful()
+        g = model.main
+        x = g.inputs[0]
+        for _ in range(2):  # variables without names
+            y = g.add_tensor("sum", (1, 2), "float32")
+            g.add_operator("ADD", [x, g.add_tensor(None, (1, 2), "float32", is_variable=True)], [y])
+            x = y
+        handle = g.add_tensor("other", (), "resource")
+        g.add_operator("VAR_HANDLE", [], [handle], VarHandleOptions(container="", shared_name="w"))
+        value = g.add_constant("k", np.full((1, 2), bias, np.float32))
+        g.add_operator("ASSIGN_VARIABLE", [handle, value], [], AssignVariableOptions())
+        g.set_outputs([x])
+        return model
+
+    assert not diff(model(), model())
+    assert [(c.kind, c.where[-11:]) for c in diff(model(), model(1.0))] == [("constant", "inputs[1] ('k')"[-11:])]
+    other = model()
+    other.main.remove_operator(other.main.operators[-1])
+    assert [c.what for c in diff(model(), other)] == ["removed (computed nothing)"]
+
+
+def test_diff_of_a_file_with_itself(corpus: Path) -> None:
+    paths = sorted(p for p in corpus.rglob("*.tflite") if p.stat().st_size < 300_000)[::7]
+    assert paths
+    for path in paths:
+        try:
+            first, second = tflite2x.load(path), tflite2x.load(path)
+        except FormatError:
+            continue
+        assert not diff(first, second), path
 
 
 def test_diff_matches_the_interface_by_name() -> None:

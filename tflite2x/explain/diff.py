@@ -78,6 +78,8 @@ def _subgraph(a: Subgraph, b: Subgraph) -> Iterator[Change]:
                 "interface", f"{a.where}.{side}", f"{[t.name for t in mine]} became {[t.name for t in theirs]}"
             )
     partners = _operators(pairs)
+    partners |= _without_outputs(a, b, pairs)
+    _pair_variables(partners, pairs)
     found = set(partners.values())
     for op in a.operators:
         if op not in found:
@@ -117,6 +119,35 @@ def _operators(pairs: dict[Tensor, Tensor]) -> dict[Operator, Operator]:
             found[y] = x
             taken.add(x)
     return found
+
+
+def _without_outputs(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor]) -> dict[Operator, Operator]:
+    """Match operators that compute nothing, such as ASSIGN_VARIABLE, by what they read, and then by order."""
+    waiting = [op for op in a.operators if not op.outputs]
+    found: dict[Operator, Operator] = {}
+    for exactly in (True, False):
+        for op in b.operators:
+            if op.outputs or op in found:
+                continue
+            reads = [pairs.get(t) if t is not None else None for t in op.inputs]
+            alike = (o for o in waiting if o.name == op.name and (not exactly or list(o.inputs) == reads))
+            partner = next(alike, None)
+            if partner is not None:
+                found[op] = partner
+                waiting.remove(partner)
+    return found
+
+
+def _pair_variables(partners: dict[Operator, Operator], pairs: dict[Tensor, Tensor]) -> None:
+    """Match tensors that nothing computes, such as variables, by the place where operators read them."""
+    taken = set(pairs.values())
+    for new, old in partners.items():
+        for x, y in zip(old.inputs, new.inputs, strict=False):
+            if x is None or y is None or x.producer is not None or y.producer is not None:
+                continue
+            if x.is_variable and y.is_variable and y not in pairs and x not in taken:
+                pairs[y] = x
+                taken.add(x)
 
 
 def _operator(a: Operator, b: Operator, pairs: dict[Tensor, Tensor]) -> Iterator[Change]:
