@@ -6,7 +6,8 @@
     ... -> logits -> SOFTMAX -> y (output)                  ==>     ... -> logits (output)
     ... -> logits -> SOFTMAX -> p -> DEQUANTIZE -> y        ==>     ... -> logits -> DEQUANTIZE -> y
 
-The output keeps its name; its scale and its meaning are those of the logits. SOFTMAX keeps the order of the values.
+The output keeps its name; its scale and its meaning are those of the logits. SOFTMAX keeps the order of the values
+(with a positive ``beta``; others are left alone).
 
 Claim: exact. The verifier applies the removed operators to the new output and compares with the old one.
 """
@@ -66,6 +67,9 @@ def _chain(output: Tensor) -> tuple[Operator, Operator | None] | None:
 def _obstacle(output: Tensor, softmax: Operator, dequantize: Operator | None) -> str:
     logits = softmax.inputs[0]
     assert logits is not None
+    beta = softmax.options.beta if softmax.options is not None else 1.0
+    if not beta > 0:
+        return f"beta of SOFTMAX is {beta:g}: the order of the logits is another one"
     if output.uses:
         return f"{sites.place(output.consumers[0])} reads the output as well"
     if dequantize is not None:

@@ -49,12 +49,18 @@ class RenameTensors(Pass):
             raise ValueError(f"'{twice[0]}' stands twice among the old names")
 
     def requires(self, model: Model) -> None:
-        """Every old name exists."""
+        """Every old name exists, and no new one is taken."""
         names = {t.name for graph in model.subgraphs for t in graph.tensors}
         # A second run finds the new names: that is no error.
         for old, new in zip(self.old, self.new, strict=True):
             if old not in names and new not in names:
                 raise self.error(f"no tensor is called '{old}'", hint="'tflite2x inspect' lists the names.")
+
+        for graph in model.subgraphs:
+            present = {t.name for t in graph.tensors}
+            for old, new in zip(self.old, self.new, strict=True):
+                if old in present and new in present and new not in self.old:
+                    raise self.error(f"'{old}' cannot be called '{new}': there is another tensor of that name")
 
     def run(self, model: Model) -> PassResult:
         """Rename in every subgraph."""
@@ -67,10 +73,13 @@ class RenameTensors(Pass):
                     wanted.setdefault(tensor, alias)
         for graph in model.subgraphs:
             interface = {*graph.inputs, *graph.outputs}
+            reserved = {*self.new, *(wanted.get(t) or table.get(t.name or "", t.name) for t in interface)}
             for i, tensor in enumerate(graph.tensors):
                 name: str | None = wanted.get(tensor) or table.get(tensor.name or "", tensor.name)
                 if self.short and tensor not in interface and tensor.name not in table and tensor.name not in self.new:
                     name = f"t{i}"
+                    while name in reserved:
+                        name += "_"
                 if name != tensor.name:
                     result.count("tensors renamed")
                     tensor.name = name

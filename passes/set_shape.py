@@ -76,7 +76,10 @@ class SetShape(Pass):
         for other in shapes:
             if not open_elsewhere and signature is None:
                 other.shape_signature = None
+        called = {t for g in model.subgraphs if g is not graph for t in g.inputs}
+        followers = [t for t, shape in shapes.items() if t in called and tuple(t.shape) != shape]
         result.count("shapes changed", set_shapes(shapes) or 1)
         tensor.shape_signature = signature
-        result.interface += [InterfaceChange("input", t, t, Resized(), "new") for t in graph.inputs]
+        # Operators such as IF hand the shape on to the subgraphs that they call.
+        result.interface += [InterfaceChange("input", t, t, Resized(), "new") for t in (*graph.inputs, *followers)]
         return result

@@ -159,3 +159,20 @@ def test_growth_is_measured_where_the_file_leaves_the_shape_open() -> None:
     assert "39,992 bytes larger (growth is 1,024)" in reasons(report)[0]
     run(other, "fold-constants{growth=40000}")
     assert names(other) == ["ADD"]
+
+
+def test_names_stay_different() -> None:
+    model = Model.new()
+    g = model.main
+    x = g.add_input("t1", (1, 4), "float32")
+    a, y = g.add_tensor("a", (1, 4), "float32"), g.add_tensor("y", (1, 4), "float32")
+    g.add_operator("NEG", [x], [a])
+    g.add_operator("NEG", [a], [y])
+    g.set_outputs([y])
+    with pytest.raises(PassError, match="'a' cannot be called 'y': there is another tensor of that name"):
+        Pipeline.parse("rename-tensors{old=[a] new=[y]}").run(model)
+    g = model.main
+    run(model, "rename-tensors{short}")
+    assert [t.name for t in g.tensors] == ["t1", "t1_", "y"]
+    Pipeline.parse("rename-tensors{old=[t1 y] new=[y t1]}").run(model)
+    assert [t.name for t in g.tensors] == ["y", "t1_", "t1"]

@@ -13,6 +13,7 @@ from tests.oracle import litert_run
 from tests.passes.helpers import names, reasons, run
 from tflite2x import Pipeline
 from tflite2x.errors import PassError, PipelineError
+from tflite2x.schema.tables import SoftmaxOptions
 
 
 @pytest.mark.parametrize("name", ["logistic_float", "logistic_int8", "cnn_int8", "mlp_uint8"])
@@ -79,3 +80,17 @@ def test_argmax_of_an_output_that_is_not_there(models: Path) -> None:
         Pipeline.parse("add-output-argmax{output=5}").run(model)
     with pytest.raises(PipelineError, match="output is -2"):
         Pipeline.parse("add-output-argmax{output=-2}")
+
+
+@pytest.mark.parametrize(("beta", "kept"), [(1.0, False), (2.5, False), (0.0, True), (-1.0, True)])
+def test_softmax_that_turns_the_order_around_stays(beta: float, kept: bool) -> None:
+    model = tflite2x.Model.new()
+    g = model.main
+    x = g.add_input("x", (1, 4), "float32")
+    logits, y = g.add_tensor("logits", (1, 4), "float32"), g.add_tensor("y", (1, 4), "float32")
+    g.add_operator("NEG", [x], [logits])
+    g.add_operator("SOFTMAX", [logits], [y], SoftmaxOptions(beta=beta))
+    g.set_outputs([y])
+    report = run(model, "remove-output-softmax")
+    assert names(model) == (["NEG", "SOFTMAX"] if kept else ["NEG"])
+    assert reasons(report) == ([f"beta of SOFTMAX is {beta:g}: the order of the logits is another one"] if kept else [])

@@ -16,7 +16,7 @@ from tflite2x import Pipeline, Verify
 from tflite2x.errors import PassError, PipelineError
 from tflite2x.ir import Model
 from tflite2x.passes._versions import smallest_version
-from tflite2x.schema.tables import FullyConnectedOptions, ReshapeOptions
+from tflite2x.schema.tables import FullyConnectedOptions, IfOptions, ReshapeOptions
 
 
 @pytest.mark.parametrize("name", ["logistic_int8", "mlp_uint8", "cnn_int8", "kws_int8", "dscnn_int8", "dense_3d_int8"])
@@ -201,3 +201,24 @@ def test_set_batch_where_the_shape_of_reshape_is_a_matrix() -> None:
     assert list(op.options.new_shape) == [-1, 6]
     (out,) = litert_run(tflite2x.dumps(model), [np.arange(12, dtype=np.float32).reshape(2, 2, 3)])
     assert out.shape == (2, 6)
+
+
+def test_set_shape_reaches_the_subgraphs_that_operators_call() -> None:
+    model = Model.new()
+    g = model.main
+    branches = []
+    for i, kind in enumerate(("NEG", "ABS")):
+        branch = model.add_subgraph(f"branch{i}")
+        a, b = branch.add_input("a", (1, 4), "float32"), branch.add_tensor("b", (1, 4), "float32")
+        branch.add_operator(kind, [a], [b])
+        branch.set_outputs([b])
+        branches.append(branch)
+    c, x = g.add_input("c", (1,), "bool"), g.add_input("x", (1, 4), "float32")
+    y = g.add_tensor("y", (1, 4), "float32")
+    g.add_operator("IF", [c, x], [y], IfOptions(then_subgraph_index=1, else_subgraph_index=2))
+    g.set_outputs([y])
+    run(model, "set-shape{input=x shape=[3 4]}")
+    assert (x.shape, y.shape) == ((3, 4), (3, 4))
+    for condition in (True, False):
+        (out,) = litert_run(tflite2x.dumps(model), [np.array([condition]), np.ones((3, 4), np.float32)])
+        np.testing.assert_array_equal(out, np.full((3, 4), -1 if condition else 1))
