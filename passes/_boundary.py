@@ -58,7 +58,7 @@ def input_boundary(tensor: Tensor) -> Boundary | str:
             for t in targets
         )
         core = first.dtype in QUANTIZED and per_tensor(first.quantization) and tuple(first.shape) == tuple(tensor.shape)
-        if same and core and (tensor.dtype == TensorType.FLOAT32 or _bijective(tensor, first)):
+        if same and core and (tensor.dtype == TensorType.FLOAT32 or _covers(tensor, first)):
             return Boundary(tensor, first, readers, operator_adapter(readers[0]))
     if tensor.dtype in QUANTIZED and per_tensor(tensor.quantization):
         return Boundary(tensor, tensor)
@@ -79,7 +79,7 @@ def output_boundary(tensor: Tensor) -> Boundary | str:
     if op is not None and source is not None and not tensor.uses and source.dtype in QUANTIZED:
         free = not (source.is_constant or source.is_variable or source.is_input or source.is_output)
         core = free and per_tensor(source.quantization) and tuple(source.shape) == tuple(tensor.shape)
-        if core and (tensor.dtype == TensorType.FLOAT32 or _bijective(source, tensor)):
+        if core and (tensor.dtype == TensorType.FLOAT32 or _covers(tensor, source)):
             return Boundary(tensor, source, (op,), operator_adapter(op))
     if op is None:
         return "no operator computes it"
@@ -94,20 +94,24 @@ def output_boundary(tensor: Tensor) -> Boundary | str:
     )
 
 
-def _bijective(a: Tensor, b: Tensor) -> bool:
-    """Whether two integer types hold the same numbers, so that nothing is lost in either direction."""
-    if (
-        not (per_tensor(a.quantization) and per_tensor(b.quantization))
-        or a.quantization is None
-        or b.quantization is None
-    ):
+def _covers(outer: Tensor, core: Tensor) -> bool:
+    """Whether an integer tensor at the interface holds every number of the core, in the same steps.
+
+    int8 and uint8 cover each other where they are 128 apart, and int16 covers an int8 core whose scale it has.
+    """
+    if outer.quantization is None or core.quantization is None:
         return False
+    if not (per_tensor(outer.quantization) and per_tensor(core.quantization)):
+        return False
+    if (outer.dtype, core.dtype) == (TensorType.INT16, TensorType.UINT8):
+        return False  # no operator leads back: runtimes have no QUANTIZE from int16 to uint8
     ends = []
-    for tensor, quantization in ((a, a.quantization), (b, b.quantization)):
+    for tensor, quantization in ((outer, outer.quantization), (core, core.quantization)):
         info = np.iinfo(tensor.numpy_dtype)
         zero = int(quantization.zero_point[0]) if quantization.zero_point.size else 0
         ends.append((info.min - zero, info.max - zero, quantization.scale.tobytes()))
-    return ends[0] == ends[1]
+    (low, high, scale), (core_low, core_high, core_scale) = ends
+    return low <= core_low and core_high <= high and scale == core_scale
 
 
 def stand_in(graph: Subgraph, core: Tensor, kind: TensorType) -> Tensor:

@@ -108,7 +108,12 @@ def _set_input(graph: Subgraph, found: Boundary, kind: TensorType, result: PassR
     else:
         new = stand_in(graph, core, kind)
         coarse = kind != _FLOAT and _BITS[kind] < _BITS[core.dtype]
-        adapter = _convert(new, old) if coarse else _convert(old, new)
+        if coarse:
+            adapter = _convert(new, old)
+        elif old.dtype == TensorType.INT16 and _BITS.get(kind) == 8 and found.adapter is not None:
+            adapter = join_adapters(found.adapter, _convert(core, new))  # what the core saw of the wider type
+        else:
+            adapter = _convert(old, new)
         found.detach()
         if old is core and core.is_input:
             graph.replace_input(old, new)

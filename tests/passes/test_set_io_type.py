@@ -117,3 +117,22 @@ def test_end_to_end_with_coarser_inputs() -> None:
     )
     assert report.total is not None
     assert report.total.passed
+
+
+@pytest.mark.parametrize("last", ["int8", "uint8", "float32"])
+@pytest.mark.parametrize("name", ["cnn_int8", "logistic_int8", "mlp_uint8"])
+def test_by_way_of_int16_is_the_same_as_straight(models: Path, name: str, last: str) -> None:
+    """An int16 interface in front of 8 bits is a boundary: 8 bits would otherwise get 256 times its scale."""
+    original = tflite2x.load(models / f"{name}.tflite")
+    straight, around = original.clone(), original.clone()
+    spec = f"set-io-type{{inputs={last} outputs={last}}}"
+    run(straight, spec)
+    report = Pipeline.parse(f"set-io-type{{inputs=int16 outputs=int16}},{spec}").run(around, Verify(samples=8))
+    assert report.total is not None
+    assert report.total.passed
+    assert [op.name for op in around.main.operators] == [op.name for op in straight.main.operators]
+    for a, b in zip(
+        (*around.main.inputs, *around.main.outputs), (*straight.main.inputs, *straight.main.outputs), strict=True
+    ):
+        assert a.dtype == b.dtype
+        assert last == "float32" or a.quantization == b.quantization
