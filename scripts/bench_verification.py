@@ -3,10 +3,10 @@
 
     python scripts/bench_verification.py [--corpus folder] [--pipeline TEXT] [MODEL ...]
 
-For every model: the processor time of 40 runs of the prepared interpreter, that which verification with 32 samples adds
-to each pipeline, and whether it is less. With a corpus (or ``TFLITE2X_CORPUS``), its MLPerf Tiny models are measured as
-well, and then the pipelines without verification on its largest model. Times are the smallest of several, because other
-processes disturb them.
+For every model: the processor time of 40 runs of an interpreter, with preparing it and without, that which
+verification with 32 samples (which prepares the models before and after) adds to each pipeline, and whether it is less.
+With a corpus (or ``TFLITE2X_CORPUS``), its MLPerf Tiny models are measured as well, and then the pipelines without
+verification on its largest model. Times are the smallest of several, because other processes disturb them.
 """
 
 from __future__ import annotations
@@ -78,22 +78,24 @@ class Clock:
             self.ms += (time.process_time() - start) * 1e3
 
 
-def measure(path: Path, pipelines: Sequence[str], repeat: int) -> list[bool]:
-    """Print one line per pipeline that changes the model; return which cost less than the runs."""
+def measure(path: Path, pipelines: Sequence[str], repeat: int) -> list[tuple[bool, bool]]:
+    """Print one line per pipeline that changes the model; return which cost less than runs, prepared ones as well."""
     model = tflite2x.load(path)
     inputs = [a[0] for a in generate_all(model.main, 1, 0)]
     interpreter = tflite2x.Interpreter(model)
     interpreter.run(inputs)
     runs = cpu(lambda: [interpreter.run(inputs) for _ in range(RUNS)], repeat)
+    whole = cpu(lambda: [run(inputs) for run in [tflite2x.Interpreter(model).run] for _ in range(RUNS)], repeat)
     results = []
     for text in pipelines:
         pipeline = tflite2x.Pipeline.parse(text)
         if not any(row.result.modified for row in pipeline.run(tflite2x.load(path)).passes):
             continue
         added = min(Clock().measure(pipeline, path) for _ in range(repeat))
-        results.append(added < runs)
-        verdict = "less" if results[-1] else "MORE"
-        print(f"{path.stem:28} {text:38} {RUNS} runs {runs:7.1f} ms, verification {added:7.1f} ms: {verdict}")
+        results.append((added < whole, added < runs))
+        verdict = {(True, True): "less", (True, False): "less only than with preparing"}.get(results[-1], "MORE")
+        times = f"{RUNS} runs {whole:7.1f} ms, prepared {runs:7.1f} ms, verification {added:7.1f} ms"
+        print(f"{path.stem:28} {text:38} {times}: {verdict}")
     return results
 
 
@@ -109,7 +111,8 @@ def main() -> None:
     if corpus is not None and not args.models:
         paths += sorted(corpus.glob("mlcommons+tiny/**/*int8.tflite"))
     results = [result for path in paths for result in measure(path, pipelines, args.repeat)]
-    print(f"less than {RUNS} runs in {sum(results)} of {len(results)} cases")
+    counts = [sum(column) for column in zip(*results, strict=True)]
+    print(f"less than {RUNS} runs in {counts[0]} of {len(results)} cases, than {RUNS} prepared runs in {counts[1]}")
     if corpus is not None:
         largest = max(corpus.rglob("*.tflite"), key=lambda p: p.stat().st_size)
         for text in pipelines:
