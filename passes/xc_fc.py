@@ -13,7 +13,8 @@
 The largest difference between the two, over all int8 inputs and for both roundings of TFLite, is computed exactly. A
 layer with more than ``max-lsb`` is left alone, and so is what XC_fc cannot compute: several rows, other types, computed
 weights, weights with a zero point, sums that can leave 32 bits. A fused activation that the parameters cannot hold
-becomes an operator of its own. Run `conv-to-fc` and `bypass-reshape` before, to bring more layers into this form.
+becomes an operator of its own. Equal constants share their bytes, so that layers which repeat weights still do. Run
+`conv-to-fc` and `bypass-reshape` before, to bring more layers into this form.
 
 P is C_in rounded up to a multiple of 4, G the number of groups of 16 channels. The output takes its new name unless it
 is an output of the subgraph. Tensors that nothing uses any more are removed.
@@ -29,7 +30,9 @@ Claim: at most as many LSB as proved, per operator; exact where no input makes a
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar, Literal
+import itertools
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tflite2x.errors import PipelineError, UnsupportedError
 from tflite2x.passes._common import drop_if_unused
@@ -39,7 +42,9 @@ from tflite2x.rewrite.result import PassResult
 from tflite2x.schema.enums import BuiltinOperator
 
 if TYPE_CHECKING:
-    from tflite2x.ir import Model, Operator, Tensor
+    from numpy.typing import NDArray
+
+    from tflite2x.ir import Buffer, Model, Operator, Subgraph, Tensor
     from tflite2x.xs3.substitution import Substitution
 
 
@@ -73,18 +78,18 @@ class XcFc(Pass):
 
     def run(self, model: Model) -> PassResult:
         """Replace every operator that qualifies."""
-        result = PassResult()
+        result, made = PassResult(), _Made(model)
         for graph in model.subgraphs:
             for op in graph.operators:
                 if op.opcode == BuiltinOperator.FULLY_CONNECTED and sites.allowed(op):
-                    self._visit(op, result)
+                    self._visit(op, made, result)
         return result
 
-    def _visit(self, op: Operator, result: PassResult) -> None:
+    def _visit(self, op: Operator, made: _Made, result: PassResult) -> None:
         from tflite2x.xs3.substitution import substitute
 
         try:
-            found = substitute(op, self.params, self.rounding, self.max_lsb)
+            found = substitute(op, self.params, self.rounding, self.max_lsb, made.substitutions)
         except UnsupportedError as error:
             result.leave(op, error.what)
             return
@@ -100,15 +105,15 @@ class XcFc(Pass):
             result.at_most(found.bound, "proved for every int8 input")
         if found.clamp is not None:
             result.count(f"{found.clamp} split off")
-        self._replace(op, found)
+        self._replace(op, found, made)
 
-    def _replace(self, op: Operator, found: Substitution) -> None:
+    def _replace(self, op: Operator, found: Substitution, made: _Made) -> None:
         from tflite2x.xs3 import options
         from tflite2x.xs3.operator import CUSTOM_CODE
 
         graph, out = op.subgraph, op.outputs[0]
         x, *constants = op.inputs
-        label = _free_label(op)
+        label = made.free_label()
         if found.clamp is not None:
             activated = out
             out = graph.add_tensor(
@@ -118,8 +123,8 @@ class XcFc(Pass):
             graph.add_operator(found.clamp, [out], [activated], index=op.index + 1)
         if not _is_interface(out):
             out.name = f"{label}/output"
-        weights = graph.add_constant(f"{label}/weights", found.weights)
-        bso = graph.add_constant(f"{label}/bias_shift_scale", found.bso)
+        weights = made.constant(graph, f"{label}/weights", found.weights)
+        bso = made.constant(graph, f"{label}/bias_shift_scale", found.bso)
         op.set_inputs([x, weights, bso])
         op.set_code(CUSTOM_CODE, version=1)
         op.options = None
@@ -142,10 +147,30 @@ def _is_interface(tensor: Tensor) -> bool:
     )
 
 
-def _free_label(op: Operator) -> str:
-    """Return ``XC_fc_<k>`` with the first number that no tensor of the model uses."""
-    names = {t.name for g in op.subgraph.model.subgraphs for t in g.tensors}
-    number = 0
-    while f"XC_fc_{number}/weights" in names:
-        number += 1
-    return f"XC_fc_{number}"
+class _Made:
+    """What one run of the pass has made already; equal layers and constants are made once.
+
+    Attributes:
+        substitutions: By layer.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.substitutions: dict[Hashable, Substitution] = {}
+        self._names = {t.name for g in model.subgraphs for t in g.tensors}
+        self._numbers = itertools.count()
+        self._buffers: dict[tuple[str, bytes], Buffer] = {}
+
+    def free_label(self) -> str:
+        """Return ``XC_fc_<k>`` with the next number that no tensor of the model uses."""
+        return next(f"XC_fc_{k}" for k in self._numbers if f"XC_fc_{k}/weights" not in self._names)
+
+    def constant(self, graph: Subgraph, name: str, array: NDArray[Any]) -> Tensor:
+        """Add a constant; where an equal one was added, both share its buffer."""
+        key = array.dtype.name, array.tobytes()
+        if key not in self._buffers:
+            tensor = graph.add_constant(name, array)
+            self._buffers[key] = tensor.buffer
+        else:
+            tensor = graph.add_tensor(name, array.shape, array.dtype.name)
+            tensor.buffer = self._buffers[key]
+        return tensor

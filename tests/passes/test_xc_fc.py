@@ -170,6 +170,32 @@ def test_layers_are_numbered():
     assert model.main.outputs[0].name == "y2"
 
 
+def test_layers_that_repeat_weights_still_do(monkeypatch):
+    """As in unrolled recurrent networks: the file does not grow, and equal layers are lowered once."""
+    from tflite2x.xs3 import substitution
+
+    model = model_of(plausible(np.random.default_rng(8), 24, 24))
+    g = model.main
+    first = g.operators[0]
+    for i in range(3):
+        # The second repeats the layer; the third has another scale, and so other parameters.
+        scale = first.outputs[0].quantization.scale * (2 if i == 2 else 1)
+        y = g.add_tensor(
+            f"again {i}", (1, 24), "int8", scale=scale, zero_point=first.outputs[0].quantization.zero_point
+        )
+        g.add_operator("FULLY_CONNECTED", first.inputs, [y], FullyConnectedOptions())
+        g.set_outputs([*g.outputs, y])
+    lowered = []
+    lower = substitution.lower_best
+    monkeypatch.setattr(substitution, "lower_best", lambda *args: lowered.append(args[0]) or lower(*args))
+    XcFc()(model)
+    ops = [op for op in tflite2x.loads(tflite2x.dumps(model)).main.operators if op.name == "XC_fc"]
+    assert (len(ops), len(lowered)) == (4, 2)
+    assert len({op.inputs[1].buffer for op in ops}) == 1
+    assert len({op.inputs[2].buffer for op in ops}) == 2
+    assert len({op.inputs[1].name for op in ops}) == 4
+
+
 def _edit(change):
     model = model_of(plausible(np.random.default_rng(8), 6, 8))
     change(model, model.main.operators[0])

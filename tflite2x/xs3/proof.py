@@ -95,7 +95,9 @@ class Comparison:
     second: Int64
 
 
-def prove(layer: Layer, weights: Int8, bso: Int16, rounding: Rounding = "single") -> Proof:
+def prove(
+    layer: Layer, weights: Int8, bso: Int16, rounding: Rounding = "single", rows: reach.Rows | None = None
+) -> Proof:
     """Bound the difference between a layer in TFLite and its XC_fc, for all inputs.
 
     Args:
@@ -103,6 +105,7 @@ def prove(layer: Layer, weights: Int8, bso: Int16, rounding: Rounding = "single"
         weights: Weights of the XC_fc: the layer's, padded with columns of zeros.
         bso: Parameters of the XC_fc, however they were made.
         rounding: Which TFLite: ``single`` for LiteRT, ``double`` for TFLite Micro.
+        rows: What inputs reach in the layer's weights, from earlier proofs.
 
     Raises:
         UnsupportedError: Nothing can be proved, with the reason: TFLite's own arithmetic overflows, the kernel's
@@ -116,20 +119,21 @@ def prove(layer: Layer, weights: Int8, bso: Int16, rounding: Rounding = "single"
     refuse(layer, parameters)
     xc = xc_thresholds(parameters, layer.constant)
     certify_both(layer, parameters, tflite, xc, rounding)
-    progression = reach.steps(layer.weights)
+    rows = reach.Rows(layer.weights) if rows is None else rows
+    progression = rows.steps
     result = compare(layer, progression, tflite, xc)
     differing, known = result.differing.copy(), progression.full | (result.differing == 0)
     sets: dict[int, reach.Reachable] = {}
     for c in np.flatnonzero(~known).tolist():
-        found = reach.Reachable(layer.weights[c])
+        found = rows[c]
         if found.known:
             sets[c] = found
             known[c] = True
-            differing[c] = sum(found.count(a, b) for a, b in _gaps(result, c, 1))
+            differing[c] = found.count(*_gaps(result, c, 1)).sum()
     bound = int(result.bound.max(initial=0))
     if bound and sets:
         result, bound = _tighten(result, sets)
-    witness = _witness(layer, weights, bso, rounding, result, progression, sets) if bound else None
+    witness = _witness(layer, weights, bso, rounding, result, rows, sets) if bound else None
     attained = True if witness or not bound else None
     return Proof(
         name=layer.name,
@@ -192,28 +196,25 @@ def compare(layer: Layer, progression: reach.Steps, tflite: Int64, xc: Int64) ->
     return Comparison(bound, np.maximum(end - start, 0).sum(axis=1), first, second)
 
 
-def _gaps(result: Comparison, channel: int, distance: int) -> list[tuple[int, int]]:
-    """Return disjoint intervals ``[a, b)`` of members that differ by at least ``distance``."""
+def _gaps(result: Comparison, channel: int, distance: int) -> tuple[Int64, Int64]:
+    """Return disjoint intervals of members that differ by at least ``distance``: where they begin, and end.
+
+    Between the ``j``-th thresholds of both lists and those ``distance - 1`` places on, at most one of the two functions
+    is ahead; because the lists are sorted, so are the ends of these intervals.
+    """
     first, second = result.first[channel], result.second[channel]
-    count = len(first) - distance + 1
-    pieces = []
-    for one, other in ((first, second), (second, first)):
-        start, end = one[distance - 1 :], other[:count]
-        pieces += [(int(a), int(b)) for a, b in zip(start, end, strict=True) if a < b]
-    merged: list[tuple[int, int]] = []
-    for a, b in sorted(pieces):
-        if merged and a <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(b, merged[-1][1]))
-        else:
-            merged.append((a, b))
-    return merged
+    start = np.minimum(first, second)[distance - 1 :]
+    end = np.maximum(first, second)[: len(start)]
+    start[1:] = np.maximum(start[1:], end[:-1])
+    inside = start < end
+    return start[inside], end[inside]
 
 
 def _tighten(result: Comparison, sets: dict[int, reach.Reachable]) -> tuple[Comparison, int]:
     """Lower the bounds of the channels whose reachable accumulators are known one by one."""
     bound = result.bound.copy()
     for c, found in sets.items():
-        while bound[c] and not any(found.count(a, b) for a, b in _gaps(result, c, int(bound[c]))):
+        while bound[c] and not found.count(*_gaps(result, c, int(bound[c]))).any():
             bound[c] -= 1
     return dataclasses.replace(result, bound=bound), int(bound.max(initial=0))
 
@@ -224,18 +225,19 @@ def _witness(
     bso: Int16,
     rounding: Rounding,
     result: Comparison,
-    progression: reach.Steps,
+    rows: reach.Rows,
     sets: dict[int, reach.Reachable],
 ) -> Witness | None:
     """Construct an input that shows the bound, and check it by running both kernels."""
     worst = np.flatnonzero(result.bound == result.bound.max())
-    ready = [c for c in worst.tolist() if progression.full[c] or c in sets]
+    ready = [c for c in worst.tolist() if rows.steps.full[c] or c in sets]
     if not ready:
         return None
     channel = ready[0]
-    found = sets[channel] if channel in sets else reach.Reachable(layer.weights[channel])
+    found = rows[channel]
     middle = found.top // 2
-    hits = (found.nearest(middle, a, b) for a, b in _gaps(result, channel, int(result.bound[channel])))
+    gaps = zip(*(ends.tolist() for ends in _gaps(result, channel, int(result.bound[channel]))), strict=True)
+    hits = (found.nearest(middle, a, b) for a, b in gaps)
     best = min((k for k in hits if k is not None), key=lambda k: abs(k - middle), default=None)
     if best is None:
         return None

@@ -10,6 +10,7 @@ every ``k`` from 0 to the top is reached: each further weight is at most 128, an
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,28 @@ def steps(weights: Int8) -> Steps:
     smallest = np.where(size > 0, size, 1 << 14).min(axis=1, initial=1 << 14)
     total = size.sum(axis=1, dtype=np.int64)
     return Steps(step, LEVELS * (total // step) + 1, (smallest == step) | (total == 0))
+
+
+class Rows:
+    """What inputs reach in each row of a layer, for several questions; rows are analysed when they are asked for.
+
+    Args:
+        weights: int8 ``[C, C_in]``.
+
+    Attributes:
+        steps: The progressions.
+    """
+
+    def __init__(self, weights: Int8) -> None:
+        self.steps = steps(weights)
+        self._weights = weights
+        self._rows: dict[int, Reachable] = {}
+
+    def __getitem__(self, channel: int) -> Reachable:
+        found = self._rows.get(channel)
+        if found is None:
+            found = self._rows[channel] = Reachable(self._weights[channel])
+        return found
 
 
 class Reachable:
@@ -96,21 +119,29 @@ class Reachable:
         k = min(k, self.top - k)
         return k >= self._edge or bool(self._low[-1] >> k & 1)
 
-    def count(self, start: int, end: int) -> int:
-        """Return how many members of ``start .. end - 1`` are reached."""
-        return self._below(end) - self._below(start)
+    def count(self, start: Int64, end: Int64) -> Int64:
+        """Return how many members of ``start .. end - 1`` are reached, for arrays of intervals."""
+        below = self._below(np.array([start, end]))
+        found: Int64 = below[1] - below[0]
+        return found
 
-    def _below(self, k: int) -> int:
+    def _below(self, k: Int64) -> Int64:
         """Return how many members below ``k`` are reached."""
-        edge, low = self._edge, self._low[-1]
-        if 2 * edge > self.top:  # nothing between the ends
-            return (self._prefix[-1] & ((1 << max(0, min(k, self.top + 1))) - 1)).bit_count()
-        if k <= edge:
-            return (low & ((1 << max(0, k)) - 1)).bit_count()
-        if k <= self.top - edge + 1:
-            return low.bit_count() + k - edge
-        missing_above = max(0, self.top - k + 1)
-        return 2 * low.bit_count() + self.top + 1 - 2 * edge - (low & ((1 << missing_above) - 1)).bit_count()
+        edge, top, counts = self._edge, self.top, self._counts
+        if 2 * edge > top:  # nothing between the ends
+            return counts[_within(k, top + 1)]
+        at_bottom, above = counts[_within(k, edge)], counts[_within(top - k + 1, edge)]
+        found: Int64 = at_bottom + _within(k - edge, top + 1 - 2 * edge) + counts[-1] - above
+        return found
+
+    @functools.cached_property
+    def _counts(self) -> Int64:
+        """How many members below each place are reached: up to the edge, or of all where there is no run."""
+        bits, length = (self._low[-1], self._edge) if 2 * self._edge <= self.top else (self._prefix[-1], self.top + 1)
+        data = np.frombuffer(bits.to_bytes(-(-length // 8) or 1, "little"), np.uint8)
+        counts = np.zeros(length + 1, np.int64)
+        np.cumsum(np.unpackbits(data, count=length, bitorder="little"), out=counts[1:])
+        return counts
 
     def nearest(self, k: int, start: int, end: int) -> int | None:
         """Return the reached member of ``start .. end - 1`` that is nearest to ``k``, or None."""
@@ -161,6 +192,12 @@ class Reachable:
             taken[index] = multiple
             k -= multiple * value
         return taken
+
+
+def _within(k: Int64, most: int) -> Int64:
+    """Return ``k`` between 0 and ``most``; two calls are faster than np.clip on short arrays."""
+    found: Int64 = np.minimum(np.maximum(k, 0), most)
+    return found
 
 
 def _add(bits: int, value: int, most: int) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from tflite2x.errors import UnsupportedError
@@ -59,12 +60,13 @@ def prove_model(
         max_lsb: Largest difference that is accepted.
     """
     reports = []
+    known: dict[Hashable, Substitution] = {}
     for graph in model.subgraphs:
         for op in graph.operators:
             if op.name != "FULLY_CONNECTED":
                 continue
             try:
-                found = substitute(op, params, rounding, max_lsb)
+                found = substitute(op, params, rounding, max_lsb, known)
             except UnsupportedError as error:
                 reports.append(LayerReport(op.where, None, error.what))
                 continue

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from tflite2x.errors import UnsupportedError
 from tflite2x.interpreter.kernel import Rounding
@@ -15,6 +18,7 @@ from tflite2x.xs3.layout import Int8, Int16
 from tflite2x.xs3.lowering_2021 import lower_2021
 from tflite2x.xs3.lowering_best import lower_best
 from tflite2x.xs3.proof import Proof, prove
+from tflite2x.xs3.reach import Rows
 
 if TYPE_CHECKING:
     from tflite2x.ir import Operator
@@ -51,7 +55,13 @@ class Substitution:
         return max(p.bound for p in self.proofs.values())
 
 
-def substitute(op: Operator, params: Params = "best", rounding: Rounding = "single", max_lsb: int = 1) -> Substitution:
+def substitute(
+    op: Operator,
+    params: Params = "best",
+    rounding: Rounding = "single",
+    max_lsb: int = 1,
+    known: dict[Hashable, Substitution] | None = None,
+) -> Substitution:
     """Lower an operator and prove the result.
 
     A fused activation is folded into the parameters where the result stays within ``max_lsb``: because the output's
@@ -63,26 +73,44 @@ def substitute(op: Operator, params: Params = "best", rounding: Rounding = "sing
         params: ``best``, or ``2021`` for XMOS's formulas.
         rounding: Which TFLite the parameters are chosen for.
         max_lsb: Largest difference to look for.
+        known: What equal layers were lowered to with these arguments; gets the result. Unrolled recurrent networks
+            repeat a layer many times.
 
     Raises:
         UnsupportedError: XC_fc cannot replace the operator, or nothing can be proved; the message is the reason.
     """
     layer = layer_of(op)
-    folded = _lower(layer, params, rounding)
+    if known is None:
+        return _substitute(op, layer, params, rounding, max_lsb)
+    key = (_key(layer), None if op.options is None else int(op.options.fused_activation_function))
+    if key not in known:
+        known[key] = _substitute(op, layer, params, rounding, max_lsb)
+    return known[key]
+
+
+def _substitute(op: Operator, layer: Layer, params: Params, rounding: Rounding, max_lsb: int) -> Substitution:
+    rows = Rows(layer.weights)
+    folded = _lower(layer, rows, params, rounding)
     if layer.activation == (-128, 127) or folded.bound <= max_lsb:
         return folded
     activation = ActivationFunctionType(op.options.fused_activation_function)
-    apart = _lower(dataclasses.replace(layer, activation=(-128, 127)), params, rounding)
+    apart = _lower(dataclasses.replace(layer, activation=(-128, 127)), rows, params, rounding)
     return dataclasses.replace(apart, clamp=activation.name)
 
 
-def _lower(layer: Layer, params: Params, rounding: Rounding) -> Substitution:
+def _key(layer: Layer) -> Hashable:
+    """Return what tells layers apart that compute something else; their names do not."""
+    values = (getattr(layer, field.name) for field in dataclasses.fields(layer) if field.name != "name")
+    return tuple((v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values)
+
+
+def _lower(layer: Layer, rows: Rows, params: Params, rounding: Rounding) -> Substitution:
     weights, bso = lower_best(layer, rounding) if params == "best" else lower_2021(layer)
-    proofs: dict[Rounding, Proof] = {rounding: prove(layer, weights, bso, rounding)}
+    proofs: dict[Rounding, Proof] = {rounding: prove(layer, weights, bso, rounding, rows)}
     other = ROUNDINGS[rounding == "single"]
     unproved = ""
     try:
-        proofs[other] = prove(layer, weights, bso, other)
+        proofs[other] = prove(layer, weights, bso, other, rows)
     except UnsupportedError as error:
         # A left shift of TFLite Micro can overflow where LiteRT's float64 does not.
         unproved = error.what
