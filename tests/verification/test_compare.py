@@ -41,6 +41,19 @@ def test_floats_are_compared_by_bits() -> None:
     assert compare(np.array([1e-30, 4.0], np.float32), np.array([2e-30, 4.0], np.float32)).within(0, 1e-6)
 
 
+def test_scalars() -> None:
+    assert compare(np.array(1.0, np.float32), np.array(1.5, np.float32)).worst_relative == 0.5
+    assert compare(np.array(3, np.int8), np.array(5, np.int8)).worst_lsb == 2
+    assert compare(np.array(np.nan), np.array(1.0)).worst_relative == np.inf
+
+
+def test_an_array_equals_itself() -> None:
+    for values in ([1, 2], [1.0, np.nan], [b"a", b"b"]):
+        array = np.array(values, object if isinstance(values[0], bytes) else None)
+        assert compare(array, array) == compare(array, array.copy())
+    assert compare(np.array([1, 5]), np.array([1, 2]), distribution=False).distribution == {}
+
+
 def test_strings_and_booleans() -> None:
     assert compare(np.array([b"a", b"b"], object), np.array([b"a", b"c"], object)).worst_lsb == 1
     assert compare(np.array([True, False]), np.array([True, True])).share == 0.5
