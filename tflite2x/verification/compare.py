@@ -154,7 +154,7 @@ def compare(expected: Array, actual: Array, *, distribution: bool = True) -> Com
 def relative(expected: Array, gap: Array) -> Array:
     """Express distances of floats relative to the largest finite magnitude of the expected array."""
     with np.errstate(all="ignore"):
-        size = np.abs(expected.astype(np.complex128 if expected.dtype.kind == "c" else np.float64))
+        size = np.asarray(np.abs(expected.astype(np.complex128 if expected.dtype.kind == "c" else np.float64)))
     finite = size[np.isfinite(size)]
     largest = float(finite.max()) if finite.size else 0.0
     return np.asarray(gap / largest if largest > 0 else gap, np.float64)
