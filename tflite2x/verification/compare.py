@@ -97,7 +97,7 @@ def distance(expected: Array, actual: Array) -> Array:
     wide = np.complex128 if expected.dtype.kind == "c" else np.float64
     with np.errstate(all="ignore"):
         gap = np.asarray(np.abs(actual.astype(wide) - expected.astype(wide)))  # an array also for scalars
-    gap[~differs(expected, actual)] = 0.0
+    gap = np.where(differs(expected, actual), gap, 0.0)
     gap[np.isnan(gap)] = np.inf
     return np.asarray(gap, np.float64)
 
