@@ -9,6 +9,7 @@ comes out, the operators that read it run again, on what they read now, and so o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from tflite2x.errors import Tflite2xError
 from tflite2x.interpreter import Interpreter
-from tflite2x.verification.compare import equal
+from tflite2x.verification.compare import Comparison, compare, equal
 from tflite2x.verification.running import Batch
 from tflite2x.verification.structure import Changes, is_stateful
 
@@ -27,8 +28,21 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-#: Bytes of inputs up to which it is faster to run an operator once on two sets of values than twice.
-_SMALL = 1 << 16
+#: Bytes of inputs and outputs up to which it is faster to run an operator once on two sets of values than twice.
+_SMALL = 1 << 14
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Computed:
+    """What a changed operator computes from the values before the pass.
+
+    Attributes:
+        value: With a sample axis.
+        against: How it differs from what its counterpart computed, without the distribution; None without counterpart.
+    """
+
+    value: Array
+    against: Comparison | None
 
 
 class Local:
@@ -41,12 +55,12 @@ class Local:
 
     Attributes:
         computed: For each batch, what the changed operators compute from the values before the pass, also where
-            another changed operator computes something else now. What equals the value before the pass is that array.
+            another changed operator computes something else now.
     """
 
     def __init__(self, step: Step, changes: Changes, interpreter: Interpreter) -> None:
         self.step, self.interpreter = step, interpreter
-        self.computed: list[dict[Tensor, Array]] = []
+        self.computed: list[dict[Tensor, Computed]] = []
         self._changed = set(changes.operators)
 
     def outputs(self, before: Sequence[Batch], after: Sequence[Batch]) -> list[list[Array]] | None:
@@ -72,7 +86,7 @@ class Local:
             return None
         return results
 
-    def found(self, batch: int) -> dict[Tensor, Array]:
+    def found(self, batch: int) -> dict[Tensor, Computed]:
         """Return what changed operators computed for a batch; empty where they did not run apart."""
         return self.computed[batch] if batch < len(self.computed) else {}
 
@@ -84,7 +98,7 @@ class Local:
         before = {**given, **old.values}
         stale = {t for t, array in given.items() if not equal(before[t], array)}
         now, apart = {**before, **given}, not stale
-        fresh: dict[Tensor, Array] = {}
+        fresh: dict[Tensor, Computed] = {}
         run = self.interpreter.run_operator
         for op in new.graph.operators:
             changed, follows = op in self._changed, any(t in stale for t in op.inputs)
@@ -102,10 +116,15 @@ class Local:
             for tensor, array in found.items():
                 known = before.get(tensor)
                 if alone is not None:
-                    fresh[tensor] = _one_of(known, alone[tensor])
-                    known = before.setdefault(tensor, alone[tensor])  # a tensor that is new
-                now[tensor] = fresh[tensor] if found is alone else _one_of(known, array)
-                if now[tensor] is not known:
+                    own = alone[tensor]
+                    against = None if known is None else compare(known, own, distribution=False)
+                    fresh[tensor] = Computed(own, against)
+                    known = before.setdefault(tensor, own)  # a tensor that is new
+                    if found is alone and (against is None or against.equal):
+                        now[tensor] = known
+                        continue
+                now[tensor] = array
+                if known is None or found is alone or not equal(known, array):
                     stale.add(tensor)
         self.computed.append(fresh)
         outputs = [now.get(t) for t in new.graph.outputs]
@@ -120,14 +139,8 @@ class Local:
         """Run an operator on two sets of values; in one go where they are small."""
         run = self.interpreter.run_operator
         read = [t for t in dict.fromkeys(op.inputs) if t is not None and not t.is_constant]
-        if any(t not in before or t not in now or before[t].shape != now[t].shape for t in read) or (
-            sum(before[t].nbytes for t in read) > _SMALL
-        ):
+        large = count * sum(t.nbytes for t in (*read, *op.outputs)) > _SMALL
+        if large or any(t not in before or t not in now or before[t].shape != now[t].shape for t in read):
             return run(op, before, count), run(op, now, count)
         both = run(op, {t: np.concatenate([before[t], now[t]]) for t in read}, 2 * count)
         return {t: a[:count] for t, a in both.items()}, {t: a[count:] for t, a in both.items()}
-
-
-def _one_of(known: Array | None, array: Array) -> Array:
-    """Return the array that is known already where both are equal."""
-    return known if known is not None and equal(known, array) else array
