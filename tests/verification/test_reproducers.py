@@ -8,119 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
 
 import tflite2x
 from tests.verification.build import chain, two_inputs
+from tests.verification.spoiled import Rewire, Spoiled, WrongIndex, caught_by, count, load, replayed, words
 from tests.verification.test_partial import holed
 from tests.verification.test_state_and_subgraphs import BreakSubgraph, ForgetToAssign, branches, counter, loop
-from tflite2x import CheckFailedError, Interpreter, Pass, PassResult, Pipeline, Verify
-from tflite2x.cli import main
+from tflite2x import Interpreter, Pass, PassResult, Pipeline, Verify
 from tflite2x.ir import Model
-from tflite2x.rewrite.interface import InterfaceChange
-from tflite2x.schema.tables import AddOptions, GatherOptions, ReverseV2Options, SoftmaxOptions
-from tflite2x.verification import replay, reproduce
+from tflite2x.schema.tables import AddOptions, SoftmaxOptions
+from tflite2x.verification import replay
 from tflite2x.verification.locate import as_later
 
 Every = Literal["pass", "end"]
 IMAGES = ("cnn_int8", "mlp_uint8", "cnn_float")
-
-
-@dataclasses.dataclass(frozen=True)
-class Spoiled(Pass):
-    """Does what another pass does, says what it says, and breaks something on the way."""
-
-    name: ClassVar[str] = "test-spoiled"
-    spec: str = ""
-    damage: str = "weights"
-
-    def run(self, model: Model) -> PassResult:
-        (inner,) = Pipeline.parse(self.spec).passes
-        inner.requires(model)
-        result = inner.run(model)
-        assert result.interface or "set-shape" in self.spec
-        _DAMAGES[self.damage](model)
-        return result
-
-
-def _negate_weights(model: Model) -> None:
-    """Take the negative of the last weights."""
-    op = [o for o in model.main.operators if o.name in ("FULLY_CONNECTED", "CONV_2D")][-1]
-    weights = op.inputs[1]
-    assert weights is not None
-    data = np.array(weights.data)
-    weights.data = 255 - data if data.dtype == np.uint8 else -np.maximum(data, -127)
-
-
-def _change_reshape(model: Model) -> None:
-    op = next(o for o in model.main.operators if o.name == "RESHAPE")
-    values = np.array(op.inputs[1].data)  # type: ignore[union-attr]
-    values[-1] += 1
-    op.set_input(1, model.main.add_constant("broken", values))
-
-
-def _reverse(model: Model, axis: int) -> None:
-    """Reverse the first output, or what its ARG_MAX reads: samples change places along the first axis."""
-    graph = model.main
-    out = graph.outputs[0]
-    op = out.producer
-    assert op is not None
-    where = graph.add_constant("axis", np.array([axis], np.int32))
-    if op.name == "ARG_MAX":
-        source = op.inputs[0]
-        assert source is not None
-        turned = graph.add_tensor("turned", source.shape, source.dtype, quantization=source.quantization)
-        graph.add_operator("REVERSE_V2", [source, where], [turned], ReverseV2Options(), before=op)
-        op.set_input(0, turned)
-        return
-    inner = graph.add_tensor("in order", out.shape, out.dtype, quantization=out.quantization)
-    op.set_outputs([inner])
-    graph.add_operator("REVERSE_V2", [inner, where], [out], ReverseV2Options())
-
-
-_DAMAGES: dict[str, Callable[[Model], None]] = {
-    "weights": _negate_weights,
-    "reshape": _change_reshape,
-    "samples": lambda model: _reverse(model, 0),
-    "values": lambda model: _reverse(model, -1),
-}
-
-
-def caught_by(pass_: Pass, model: Model, config: Verify | None = None) -> CheckFailedError:
-    """Run a broken pass and return the error that says so."""
-    before = tflite2x.dumps(model)
-    with pytest.raises(CheckFailedError) as caught:
-        Pipeline([pass_]).run(model, config or Verify())
-    assert tflite2x.dumps(model) == before
-    return caught.value
-
-
-def replayed(error: CheckFailedError, folder: Path) -> Path:
-    """Write the reproducer and check that it replays with the difference, also after it was moved."""
-    made = reproduce(error.failure, folder / "made", error.what)
-    moved = folder / "moved"
-    shutil.move(made, moved)
-    assert main(["verify", str(moved)]) == 1
-    result = replay(moved)
-    assert not result.equal
-    assert result.share or result.failure or result.shapes
-    # What the model before the pass computes is stored as well.
-    assert not any("expected.npz" in note for note in result.notes)
-    return moved
-
-
-def load(models: Path, name: str) -> Model:
-    return tflite2x.load(models / f"{name}.tflite")
-
-
-def count(folder: Path, which: str = "after") -> int:
-    return len(tflite2x.load(folder / f"{which}.tflite").main.operators)
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -213,45 +119,6 @@ def test_wrong_types_in_place_of_integers(models: Path, tmp_path: Path, side: st
     replayed(caught_by(Spoiled(f"set-io-type{{{side}={kind}}}", damage), load(models, "mlp_uint8")), tmp_path)
 
 
-@dataclasses.dataclass(frozen=True)
-class Rewire(Pass):
-    """Reorders, drops or adds inputs and outputs, says so, and swaps the operands of SUB."""
-
-    name: ClassVar[str] = "test-rewire"
-    what: str = "swap"
-
-    def run(self, model: Model) -> PassResult:
-        graph, result = model.main, PassResult(modified=True)
-        (a, b), (x, y) = graph.inputs, graph.outputs
-        sub = next(o for o in graph.operators if o.name == "SUB")
-        sub.set_inputs(sub.inputs[::-1])
-        if self.what == "swap":
-            graph.set_inputs([b, a])
-            graph.set_outputs([y, x])
-            result.interface += [InterfaceChange("input", t, t, moved=True) for t in (b, a)]
-            result.interface += [InterfaceChange("output", t, t, moved=True) for t in (y, x)]
-        elif self.what == "drop output":
-            graph.set_outputs([y])
-            result.interface.append(InterfaceChange("output", x, None))
-        elif self.what == "drop input":
-            add = next(o for o in graph.operators if o.name == "ADD")
-            for op in (sub, add):
-                op.set_inputs([a if t is b else t for t in op.inputs])
-            graph.set_inputs([a])
-            result.interface.append(InterfaceChange("input", b, None))
-        elif self.what == "add output":
-            more = graph.add_tensor("more", a.shape, a.dtype, quantization=a.quantization)
-            graph.add_operator("RELU", [a], [more])
-            graph.set_outputs([more, x, y])
-            result.interface.append(InterfaceChange("output", None, more))
-        elif self.what == "add input":
-            more, there = (graph.add_tensor(n, a.shape, a.dtype, quantization=a.quantization) for n in ("m", "n"))
-            graph.add_operator("RELU", [more], [there])
-            graph.set_inputs([more, a, b])
-            result.interface.append(InterfaceChange("input", None, more))
-        return result
-
-
 @pytest.mark.parametrize("what", ["swap", "drop output", "drop input", "add output", "add input"])
 @pytest.mark.parametrize("every", ["pass", "end"])
 def test_inputs_and_outputs_come_go_and_move(tmp_path: Path, what: str, every: Every) -> None:
@@ -290,39 +157,6 @@ def test_state_and_several_signatures(tmp_path: Path, pass_: Pass, every: Every)
 def test_called_subgraphs(tmp_path: Path, index: int) -> None:
     replayed(caught_by(BreakSubgraph(index), branches()), tmp_path / "branch")
     replayed(caught_by(BreakSubgraph(2), loop()), tmp_path / "loop")
-
-
-def words(constant: bool = False) -> Model:
-    """Two of three words; the first word is an output as well. Or no inputs at all."""
-    model = Model.new()
-    graph = model.main
-    if constant:
-        x = graph.add_constant("x", np.array([[1, 2, 3]], np.float32))
-    else:
-        x = graph.add_input("x", (1, 3), "string")
-    index = graph.add_constant("index", np.array([2, 0], np.int32))
-    y = graph.add_tensor("y", (1, 2), x.dtype)
-    graph.add_operator("GATHER", [x, index], [y], GatherOptions(axis=1))
-    graph.set_outputs([y])
-    return model
-
-
-@dataclasses.dataclass(frozen=True)
-class WrongIndex(Pass):
-    """Takes other words, and puts an output in front when asked."""
-
-    name: ClassVar[str] = "test-wrong-index"
-    output: bool = False
-
-    def run(self, model: Model) -> PassResult:
-        graph, result = model.main, PassResult(modified=True)
-        index = next(t for t in graph.tensors if t.name == "index")
-        index.data = np.array([1, 0], np.int32)
-        if self.output:
-            (x,), (y,) = graph.inputs, graph.outputs
-            graph.set_outputs([x, y])
-            result.interface.append(InterfaceChange("output", None, x))
-        return result
 
 
 @pytest.mark.parametrize("output", [False, True])
@@ -448,170 +282,6 @@ def test_values_that_do_not_fit_are_not_compared() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def made(models: Path, tmp_path: Path) -> Path:
-    error = caught_by(Spoiled("set-batch{n=2}"), load(models, "mlp_uint8"), Verify(samples=4))
-    return replayed(error, tmp_path)
-
-
-def test_what_is_expected_decides(made: Path) -> None:
-    """A model that computes what is expected is equal, whatever the one before computes."""
-    with np.load(made / "inputs_after.npz") as inputs:
-        (got,) = Interpreter(tflite2x.load(made / "after.tflite")).run_batch([inputs["input_0"]])
-    np.savez(made / "expected_after.npz", output_0=got)
-    assert main(["verify", str(made)]) == 0
-    with np.load(made / "expected.npz") as expected:
-        other = expected["output_0"] + 1
-    np.savez(made / "expected.npz", output_0=other)
-    result = replay(made)
-    assert result.equal
-    assert any("before.tflite does not compute expected.npz any more" in note for note in result.notes)
-
-
-def _cut_off(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-30])
-
-
-def _other_arrays(path: Path) -> None:
-    np.savez(path, something=np.zeros(3))
-
-
-def _other_types(path: Path) -> None:
-    np.savez(path, input_0=np.zeros((1, 2), np.complex64), output_0=np.zeros((1, 2), np.complex64))
-
-
-def _unlink(path: Path) -> None:
-    path.unlink()
-
-
-@pytest.mark.parametrize("name", ["inputs", "inputs_after", "expected", "expected_after"])
-@pytest.mark.parametrize("spoil", [_cut_off, _other_arrays, _other_types, _unlink])
-def test_damaged_arrays_are_one_error(
-    made: Path, capsys: pytest.CaptureFixture[str], name: str, spoil: Callable[[Path], None]
-) -> None:
-    spoil(made / f"{name}.npz")
-    code = main(["verify", str(made)])
-    text = capsys.readouterr()
-    if spoil is _other_types and name.startswith("expected"):
-        assert code == 1  # that is a difference
-        return
-    assert code == 2
-    assert text.err.count("error:") == 1
-    assert "should not happen" not in text.err
-    assert str(made) in text.err or f"{name}.npz" in text.err
-
-
-def _save(path: Path, arrays: dict[str, Any]) -> None:
-    np.savez(path, **arrays)
-
-
-def _no_samples(path: Path) -> None:
-    with np.load(path) as arrays:
-        found = {name: a[:0] for name, a in arrays.items()}
-    _save(path, found)
-
-
-def _no_axis(path: Path) -> None:
-    with np.load(path) as arrays:
-        found = {name: np.asarray(a.flat[0]) for name, a in arrays.items()}
-    _save(path, found)
-
-
-def _one_sample_less(path: Path) -> None:
-    with np.load(path) as arrays:
-        found = {name: a[1:] for name, a in arrays.items()}
-    _save(path, found)
-
-
-def _other_shape(path: Path) -> None:
-    with np.load(path) as arrays:
-        found = {name: a.reshape(len(a), -1, 1, 1, 1, 1, 1) for name, a in arrays.items()}
-    _save(path, found)
-
-
-@pytest.mark.parametrize("name", ["inputs", "inputs_after", "expected", "expected_after"])
-@pytest.mark.parametrize("spoil", [_no_samples, _no_axis, _one_sample_less, _other_shape])
-@pytest.mark.parametrize("kind", ["two inputs", "batch"])
-def test_arrays_of_other_shapes_are_no_crash(
-    models: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    kind: str,
-    name: str,
-    spoil: Callable[[Path], None],
-) -> None:
-    if kind == "batch":
-        error = caught_by(Spoiled("set-batch{n=2}"), load(models, "mlp_uint8"), Verify(samples=8))
-    else:
-        error = caught_by(Rewire("drop input"), two_inputs())
-    made = replayed(error, tmp_path)
-    capsys.readouterr()
-    spoil(made / f"{name}.npz")
-    code = main(["verify", str(made)])
-    text = capsys.readouterr()
-    assert code in (1, 2)
-    assert text.err.count("error:") == (code == 2)
-    assert "should not happen" not in text.err
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": "before.tflite"}]}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": 5}]}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": "inputs.npz"}]}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": [[]]}]},
-        {"calls": [[]]},
-        {"calls": None},
-        {"calls": []},
-        {"calls": 3},
-        {"calls": [{"subgraphs": [0, 7], "outputs": [{}]}]},
-        {"calls": [{"subgraphs": [0], "outputs": [{}]}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": []}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": "missing.tflite"}]}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": [{"adapter": "../../x"}]}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": [{"samples": 0, "axis": 0}]}]},
-        {"calls": [{"subgraphs": [0, 0], "outputs": [{"samples": 2, "axis": 9}]}]},
-        {"rounding": "triple"},
-        {"rounding": None},
-    ],
-)
-def test_damaged_descriptions_are_one_error(
-    made: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
-) -> None:
-    path = made / "replay.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert main(["verify", str(made)]) == 2
-    text = capsys.readouterr().err
-    assert text.count("error:") == 1
-    assert "should not happen" not in text
-
-
-@pytest.mark.parametrize("name", ["before.tflite", "after.tflite", "replay.json"])
-@pytest.mark.parametrize("spoil", [_cut_off, _unlink])
-def test_damaged_files_are_one_error(
-    made: Path, capsys: pytest.CaptureFixture[str], name: str, spoil: Callable[[Path], None]
-) -> None:
-    spoil(made / name)
-    assert main(["verify", str(made)]) == 2
-    assert "should not happen" not in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("spoil", [_cut_off, _other_arrays, _other_types, _unlink])
-def test_damaged_inputs_of_both_models_are_one_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None]
-) -> None:
-    made = replayed(caught_by(WrongIndex(), words()), tmp_path)
-    assert "calls" not in json.loads((made / "replay.json").read_text())
-    spoil(made / "inputs.npz")
-    code = main(["verify", str(made)])
-    text = capsys.readouterr().err
-    if code != 1:  # the only array, whatever its name, may be meant
-        assert code == 2
-        assert text.count("error:") == 1
-        assert "should not happen" not in text
 
 
 def test_the_one_operator_is_kept_where_interfaces_are_equal(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_state_needs_sequences_of_calls() -> None:
 
 
 def test_state_is_followed_on_samples_of_the_user() -> None:
-    own = {t.name: np.ones((5, *t.shape), t.numpy_dtype) for g in counter().subgraphs for t in g.inputs}
+    own = {t.name or "": np.ones((5, *t.shape), t.numpy_dtype) for g in counter().subgraphs for t in g.inputs}
     report = Pipeline.parse("fold-constants,remove-identities,cleanup").run(counter(), Verify(samples=own))
     assert report.total is not None
     assert report.total.passed
