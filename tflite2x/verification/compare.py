@@ -55,6 +55,11 @@ class Comparison:
             and (lsb > 0 or relative > 0 or self.equal)
         )
 
+    def summary(self) -> dict[str, Any]:
+        """Return what reports say of it, under the names that they have for it."""
+        names = ("worst_lsb", "worst_relative", "share", "distribution")
+        return {name: getattr(self, name) for name in names}
+
     def add(self, other: Comparison) -> None:
         """Take in another comparison."""
         self.worst_lsb = _larger(self.worst_lsb, other.worst_lsb)

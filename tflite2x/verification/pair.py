@@ -150,10 +150,7 @@ def verify(
             first = Failure("", (a, batch), (b, other), tensors, rounding).locate(trail, got)
     return PairResult(
         samples=sum(batch.count for batch in batches),
-        worst_lsb=total.worst_lsb,
-        worst_relative=total.worst_relative,
-        share=total.share,
-        distribution=total.distribution,
+        **total.summary(),
         first=first,
         adapters=_adapters(links),
         notes=tuple(notes),

@@ -122,10 +122,7 @@ class Recording:
                     first = difference(tensor.name, where, value, adapted)
         return PairResult(
             samples=sum(call.before.count for call in self.calls),
-            worst_lsb=total.worst_lsb,
-            worst_relative=total.worst_relative,
-            share=total.share,
-            distribution=total.distribution,
+            **total.summary(),
             first=first,
             adapters=tuple(r.text for c in self.calls for e in c.expected for r in e.pending),
             notes=tuple(notes),

@@ -138,10 +138,7 @@ class VerifySession:
             notes.append(f"after: {second_opinion(model, self.batches, self.outputs)}")
         return Verdict(
             samples=sum(b.count for b in self.batches),
-            worst_lsb=total.worst_lsb,
-            worst_relative=total.worst_relative,
-            share=total.share,
-            distribution=total.distribution,
+            **total.summary(),
             notes=notes,
         )
 
