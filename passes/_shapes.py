@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tflite2x.errors import ExecutionError, InputError, UnsupportedError
+from tflite2x.schema.enums import BuiltinOperator as Op
 
 if TYPE_CHECKING:
     from tflite2x.ir import Subgraph, Tensor
@@ -21,10 +22,34 @@ _MOST_BYTES = 4 << 30
 def try_shapes(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[Tensor, tuple[int, ...]] | str:
     """Return the shape of every computed tensor for new shapes of the inputs, or why the graph cannot run with them.
 
+    Branches that a trial run does not take, and loops that it does not enter, are tried by themselves.
+
     Args:
         graph: The subgraph; it is not changed.
         shapes: New shapes of inputs; the others keep theirs.
     """
+    known = _trial(graph, shapes)
+    waiting, seen = [graph], {graph}
+    while waiting and not isinstance(known, str):
+        for op in waiting.pop().operators:
+            given = op.inputs[1:] if op.opcode == Op.IF else op.inputs
+            for callee in op.calls.values() if op.opcode in (Op.IF, Op.WHILE) else ():
+                if callee in seen:
+                    continue
+                seen.add(callee)
+                waiting.append(callee)
+                pairs = [(t, g) for t, g in zip(callee.inputs, given, strict=False) if g is not None]
+                if all(t in known for t, _ in pairs):
+                    continue
+                inner = _trial(callee, {t: known.get(g, g.shape) for t, g in pairs})
+                if isinstance(inner, str):
+                    return f"{callee.where}, which {op.where} may call: {inner}"
+                known.update(inner)
+    return known
+
+
+def _trial(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[Tensor, tuple[int, ...]] | str:
+    """Run a subgraph once; shapes of what it computed, or why it does not run."""
     from tflite2x.interpreter import Interpreter
 
     wanted = [[max(1, d) for d in shapes.get(tensor, tensor.shape)] for tensor in graph.inputs]
