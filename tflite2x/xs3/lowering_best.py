@@ -144,7 +144,20 @@ def _constant(layer: Layer, rounding: Rounding) -> Parameters:
     return Parameters(zero.copy(), zero.copy(), zero.copy(), zero + 256, code, zero + 8)
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Grid:
+    """The part of the parameters that a search keeps fixed, float64 ``[C]``."""
+
+    shift1: Float64
+    centre: Float64
+    scale: Float64
+    shift2: Float64
+
+    def select(self, index: NDArray[np.int64]) -> _Grid:
+        return _Grid(*(getattr(self, f.name)[index] for f in dataclasses.fields(self)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class _Best:
     """The best candidate so far, per channel."""
 
@@ -155,18 +168,29 @@ class _Best:
     total: Float64
     shift2: Float64
 
-    def take(self, cost: Float64, **values: Float64) -> None:
-        better = cost < self.cost
-        self.cost = np.where(better, cost, self.cost)
-        for name, value in values.items():
-            setattr(self, name, np.where(better, value, getattr(self, name)))
+    @classmethod
+    def none(cls, channels: int) -> _Best:
+        return cls(np.full(channels, np.inf), *np.zeros((5, channels)))
+
+    def take(self, channels: NDArray[np.int64], found: _Best) -> None:
+        """Replace those of ``channels`` for which ``found`` is better; of equal ones the first stays."""
+        better = found.cost < self.cost[channels]
+        for field in dataclasses.fields(self):
+            getattr(self, field.name)[channels[better]] = getattr(found, field.name)[better]
 
 
 def _search(p: _Problem, phases: int, nudges: int) -> Parameters:
     half_range = (p.last - p.first) / 2
     finest = np.maximum(np.ceil(np.log2(np.maximum(half_range, 1) / HALF_SPAN)), 0)
-    zero = np.zeros_like(finest)
-    best = _Best(np.full_like(finest, np.inf), zero, zero, zero, zero, zero)
+    best = _Best.none(finest.size)
+    # Saturation is looked at for all channels of a block as soon as one needs it.
+    clamped = bool((p.clamps_low | p.clamps_high).any())
+
+    def search(where: NDArray[np.bool_], grid: _Grid, phases: int) -> None:
+        channels = np.flatnonzero(where)
+        if channels.size:
+            best.take(channels, _search_grid(p.select(channels), grid.select(channels), phases, nudges, clamped))
+
     for coarser in range(4):
         shift1 = finest + coarser
         slope = p.multiplier * np.exp2(shift1)
@@ -174,17 +198,16 @@ def _search(p: _Problem, phases: int, nudges: int) -> Parameters:
         code = p.multiplier * centre + p.zero_point
         shift2 = _second_shift(slope, np.abs(code))
         scale = np.clip(np.round(slope * np.exp2(shift2)), 1, 32767)
-        # A coarser grid pays only while it buys bits of the scale.
-        useful = (coarser == 0) | (best.scale < 1 << 14)
+        # A coarser grid pays only while it buys bits of the scale, and nothing is better than no difference.
+        useful = (coarser == 0) | ((best.scale < 1 << 14) & (best.cost > 0))
         if not useful.any():
             break
-        _search_grid(p, best, np.where(useful, shift1, np.inf), centre, scale, shift2, phases, nudges)
+        search(useful, _Grid(shift1, centre, scale, shift2), phases)
         # Without lost bits the thresholds can be met exactly, even where TFLite rounds halves to the other side: a
         # slope that is a little wrong on purpose moves the halves above and below zero apart.
         exact = useful & (shift1 == 0) & (best.cost > 0)
-        for wrong in (1, -1) if exact.any() else ():
-            near = np.clip(scale + wrong, 1, 32767)
-            _search_grid(p, best, np.where(exact, 0, np.inf), centre, near, shift2, 1, nudges)
+        for wrong in (1, -1):
+            search(exact & (best.cost > 0), _Grid(shift1, centre, np.clip(scale + wrong, 1, 32767), shift2), 1)
     return _parameters(p, best)
 
 
@@ -208,49 +231,101 @@ def _second_shift(slope: Float64, code: Float64) -> Float64:
     return np.clip(largest, 0, 31)
 
 
-def _search_grid(
-    p: _Problem,
-    best: _Best,
-    shift1: Float64,
-    centre: Float64,
-    scale: Float64,
-    shift2: Float64,
-    phases: int,
-    nudges: int,
-) -> None:
-    """Try places of the grid and nudges of the offset; channels with an infinite ``shift1`` sit out."""
-    out = np.isinf(shift1)
-    shift1 = np.where(out, 0, shift1)
-    grid, unit = np.exp2(shift1)[:, None], np.exp2(shift2)
-    half = np.floor(grid / 2)
-    codes = (CODES * unit[:, None] - np.floor(unit / 2)[:, None]) / scale[:, None]
-    low, high = p.low[:, None], (p.high + 1)[:, None]
-    # The scale is rounded, and TFLite's own roundings move its thresholds: both are evened out where the weight is.
-    # A threshold is an integer, on average half a step above the real number behind it; where no bits are lost, it is
-    # met as the integer that it is.
+def _search_grid(p: _Problem, grid: _Grid, phases: int, nudges: int, clamped: bool) -> _Best:
+    """Try places of the grid and nudges of the offset.
+
+    Args:
+        p: The channels.
+        grid: What stays as it is; only ``centre`` moves below one step.
+        phases: Places of the grid.
+        nudges: Nudges of the offset at each.
+        clamped: Whether saturation of the 16-bit stage stands for the ends of the interval.
+
+    Returns:
+        The first of the best candidates.
+    """
+    step, unit = np.exp2(grid.shift1), np.exp2(grid.shift2)
+    codes = (CODES * unit[:, None] - np.floor(unit / 2)[:, None]) / grid.scale[:, None]
+    pivot = _pivot(p, grid, codes)
+    # All candidates at once: places [phases, C], offsets [phases, nudges, C].
+    moved = grid.centre + np.floor(np.arange(phases)[:, None] * step / phases) - np.floor(step / 2)
+    wanted = (p.multiplier * moved + p.zero_point) * unit
+    nudged = (pivot + np.linspace(-0.5, 0.5, nudges)[:, None]) * grid.scale
+    totals = np.round(wanted[:, None] + nudged)
+    costs = np.full(totals.shape, np.inf)
+    # A grid of few accumulators has few places: the same place again cannot be better than before.
+    fresh = np.ones(moved.shape, np.bool_)
+    fresh[1:] = moved[1:] != moved[:-1]
+    # Everything in grid steps, which is exact: steps are powers of two, and all that they divide are whole numbers.
+    base, weight = (p.target - grid.centre[:, None]) / step[:, None], p.weight * step[:, None]
+    zero = moved - np.floor(step / 2)
+    low, high = (p.low - zero) / step, (p.high + 1 - zero) / step
+    for phase, tried in enumerate(fresh):
+        c = np.flatnonzero(tried)
+        if c.size:
+            index = slice(None) if c.size == step.size else c  # views where all take part
+            target = base[index] - ((zero[phase] - grid.centre) / step)[index, None]
+            offsets = (totals[phase] / grid.scale)[:, index]
+            costs[phase][:, index] = _costs(
+                codes[index], offsets, target, weight[index], low[phase, index], high[phase, index], clamped
+            )
+    phase, nudge = np.unravel_index(costs.reshape(-1, step.size).argmin(axis=0), costs.shape[:2])
+    c = np.arange(step.size)
+    total = totals[phase, nudge, c]
+    return _Best(costs[phase, nudge, c], grid.shift1, moved[phase, c], grid.scale, total, grid.shift2)
+
+
+def _pivot(p: _Problem, grid: _Grid, codes: Float64) -> Float64:
+    """Return the offset that evens out the errors of the thresholds where the weight is, in steps of the grid.
+
+    The scale is rounded, and TFLite's own roundings move its thresholds. A threshold is an integer, on average half a
+    step above the real number behind it; where no bits are lost, it is met as the integer that it is.
+    """
+    low, high, centre = p.low[:, None], (p.high + 1)[:, None], grid.centre[:, None]
+    step, unit = np.exp2(grid.shift1), np.exp2(grid.shift2)
     pull = np.where((p.target > low) & (p.target < high), p.weight, 0)
-    plain = ((p.multiplier * centre + p.zero_point) * unit / scale)[:, None]
-    error = codes - plain - (p.target - 0.5 - centre[:, None]) / grid
-    ideal = (p.target - centre[:, None]) / grid
-    whole = ideal * (p.multiplier * np.exp2(shift1) * unit / scale - 1)[:, None]
-    error = np.where(grid > 1, error, whole)
-    pivot = np.einsum("ij,ij->i", pull, error) / np.maximum(pull.sum(axis=1), 1e-300)
-    clamped = bool((p.clamps_low | p.clamps_high).any())
-    for phase in range(phases):
-        moved = centre + np.floor(phase * grid[:, 0] / phases) - np.floor(grid[:, 0] / 2)
-        target = (p.multiplier * moved + p.zero_point) * unit
-        place = moved[:, None] - half
-        for nudge in np.linspace(-0.5, 0.5, nudges):
-            total = np.round(target + (pivot + nudge) * scale)
-            v = np.ceil(codes - (total / scale)[:, None])
-            acc = v * grid + place
-            if clamped:
-                acc = np.where(v <= -32767, low, np.where(v > 32767, high, acc))
-            np.clip(acc, low, high, out=acc)
-            acc -= p.target
-            cost = np.einsum("ij,ij->i", p.weight, np.abs(acc, out=acc))
-            cost[out] = np.inf
-            best.take(cost, shift1=shift1, centre=moved, scale=scale, total=total, shift2=shift2)
+    plain = ((p.multiplier * grid.centre + p.zero_point) * unit / grid.scale)[:, None]
+    error = codes - plain - (p.target - 0.5 - centre) / step[:, None]
+    if (step <= 1).any():
+        ideal = (p.target - centre) / step[:, None]
+        whole = ideal * (p.multiplier * step * unit / grid.scale - 1)[:, None]
+        error = np.where(step[:, None] > 1, error, whole)
+    pivot: Float64 = np.einsum("ij,ij->i", pull, error) / np.maximum(pull.sum(axis=1), 1e-300)
+    return pivot
+
+
+def _costs(
+    codes: Float64, offsets: Float64, target: Float64, weight: Float64, low: Float64, high: Float64, clamped: bool
+) -> Float64:
+    """Return the weighted distances ``[N, C]`` of thresholds from their targets, for offsets ``[N, C]``.
+
+    This is where the time goes: few passes over ``[C, 255]``, all in one array.
+
+    Args:
+        codes: Thresholds without offset ``[C, 255]``, ascending; here and below in steps of the grid.
+        offsets: What is taken off.
+        target: Where the thresholds should be ``[C, 255]``.
+        weight: What a step counts ``[C, 255]``.
+        low: Start of the interval ``[C]``.
+        high: One beyond its end ``[C]``.
+        clamped: Whether the 16-bit stage saturates.
+    """
+    least, most = np.ceil(codes[:, 0] - offsets.max(axis=0)), np.ceil(codes[:, -1] - offsets.min(axis=0))
+    # Most of the time no threshold leaves the interval or the 16 bits, and the passes for that are not needed.
+    leaves = bool(((least < low) | (most > high)).any())
+    saturates = clamped and bool(((least <= -32767) | (most > 32767)).any())
+    low, high = low[:, None], high[:, None]
+    v, costs = np.empty_like(codes), np.empty_like(offsets)
+    for offset, cost in zip(offsets, costs, strict=True):
+        np.subtract(codes, offset[:, None], out=v)
+        np.ceil(v, out=v)
+        if saturates:
+            v = np.where(v <= -32767, low, np.where(v > 32767, high, v))
+        if leaves or saturates:
+            np.minimum(np.maximum(v, low, out=v), high, out=v)
+        v -= target
+        np.einsum("ij,ij->i", weight, np.abs(v, out=v), out=cost)
+    return costs
 
 
 def _parameters(p: _Problem, best: _Best) -> Parameters:
