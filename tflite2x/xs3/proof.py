@@ -181,19 +181,27 @@ def compare(layer: Layer, progression: reach.Steps, tflite: Int64, xc: Int64) ->
     the one lies below the threshold ``d - 1`` places earlier of the other, and the members that differ are the union of
     the intervals between equal places.
     """
-    low, top = layer.range[0][:, None], progression.count[:, None]
-    step = progression.step[:, None]
-    first, second = (np.clip(-((low - t) // step), 0, top) for t in (tflite, xc))
+    first, second = (_members(t, layer.range[0], progression) for t in (tflite, xc))
     bound = np.zeros(layer.channels, np.int64)
-    for distance in range(1, first.shape[1] + 1):
-        head, tail = slice(None, first.shape[1] - distance + 1), slice(distance - 1, None)
-        more = ((first[:, tail] < second[:, head]) | (second[:, tail] < first[:, head])).any(axis=1)
+    # Where a later threshold lies below an earlier one, they are of different lists, because each of these ascends.
+    start, end = np.minimum(first, second), np.maximum(first, second)
+    for distance in range(1, start.shape[1] + 1):
+        more = (start[:, distance - 1 :] < end[:, : start.shape[1] - distance + 1]).any(axis=1)
         if not more.any():
             break
         bound[more] = distance
-    start, end = np.minimum(first, second), np.maximum(first, second)
-    start[:, 1:] = np.maximum(start[:, 1:], end[:, :-1])
-    return Comparison(bound, np.maximum(end - start, 0).sum(axis=1), first, second)
+    np.maximum(start[:, 1:], end[:, :-1], out=start[:, 1:])
+    end -= start
+    return Comparison(bound, np.maximum(end, 0, out=end).sum(axis=1), first, second)
+
+
+def _members(thresholds: Int64, low: Int64, progression: reach.Steps) -> Int64:
+    """Return thresholds ``[C, 255]`` as members of the progressions: how many accumulators lie below each."""
+    result: Int64 = thresholds - low[:, None]
+    coarse = np.flatnonzero(progression.step > 1)
+    result[coarse] = -(-result[coarse] // progression.step[coarse, None])
+    np.minimum(np.maximum(result, 0, out=result), progression.count[:, None], out=result)
+    return result
 
 
 def _gaps(result: Comparison, channel: int, distance: int) -> tuple[Int64, Int64]:

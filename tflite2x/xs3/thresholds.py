@@ -38,7 +38,8 @@ def tflite_outputs(layer: Layer, acc: Int64, rounding: Rounding) -> Int64:
         scaled: Int64 = round_half_away(acc * layer.multipliers).astype(np.int64)
     else:
         scaled = requantize_tflite(acc, *layer.fixed_point, rounding)
-    return np.clip(scaled + layer.output_zero_point, *layer.activation)
+    scaled += layer.output_zero_point
+    return np.clip(scaled, *layer.activation, out=scaled)
 
 
 def tflite_run(layer: Layer, x: Int8, rounding: Rounding = "single") -> Int8:
@@ -55,23 +56,34 @@ def tflite_thresholds(layer: Layer, rounding: Rounding) -> Int64:
         UnsupportedError: TFLite's own arithmetic leaves int32 for some input, so that there is nothing to compare with.
     """
     _refuse_overflow(layer, rounding)
-    steps = np.broadcast_to(CODES - layer.output_zero_point, (layer.channels, CODES.size))
+    steps = CODES - layer.output_zero_point
     result = _single_thresholds(layer, steps) if rounding == "single" else _double_thresholds(layer, steps)
     low, high_code = layer.activation
-    return np.where(low >= CODES, -FAR, np.where(high_code < CODES, FAR, result))
+    result[:, high_code < CODES] = FAR
+    result[:, low >= CODES] = -FAR
+    return result
 
 
 def _single_thresholds(layer: Layer, steps: Int64) -> Int64:
-    """Solve ``round(acc * multiplier) >= steps`` in float64, then correct by the function itself."""
+    """Solve ``round(acc * multiplier) >= steps`` in float64, then correct by the function itself; ``[C, 255]``."""
     multiplier = layer.multipliers[:, None]
+    # Halves go away from zero: a half is enough for a step above zero, the others need more than it.
+    needed = np.where(steps > 0, steps - 0.5, np.nextafter(steps - 0.5, np.inf))
     with np.errstate(divide="ignore", over="ignore"):
-        guess = np.ceil((steps - 0.5) / multiplier)
-    result = np.clip(guess, -FAR, FAR).astype(np.int64)
+        guess = (steps - 0.5) / multiplier
+    np.ceil(guess, out=guess)
+    np.minimum(np.maximum(guess, -FAR, out=guess), FAR, out=guess)
     # The quotient has 53 bits and the accumulator 32: the guess is off by one at most, on halves and their neighbours.
-    for candidate in (result + 1, result, result - 1):
-        reached = round_half_away(candidate * multiplier) >= steps
-        result = np.where(reached, candidate, result)
-    return np.clip(result, -FAR, FAR)
+    product = guess * multiplier
+    late = product < needed
+    np.multiply(guess - 1, multiplier, out=product)
+    early = product >= needed
+    if late.any():
+        np.multiply(guess + 1, multiplier, out=product)
+        late &= product >= needed
+        guess += late
+    guess -= early
+    return np.minimum(np.maximum(guess, -FAR, out=guess), FAR, out=guess).astype(np.int64)
 
 
 def _double_thresholds(layer: Layer, steps: Int64) -> Int64:
@@ -96,11 +108,21 @@ def xc_thresholds(parameters: Parameters, constant: Int64) -> Int64:
         parameters: Parameters inside of the domain of the kernel (``kernel.outside_domain``), ``scale >= 0``.
         constant: What TFLite adds to the sum of products; XC_fc adds ``parameters.bias``.
     """
-    shift1, scale, shift2 = (a[:, None] for a in (parameters.shift1, parameters.scale, parameters.shift2))
-    needed = CODES * (np.int64(1) << shift2) - parameters.total_offset[:, None] - ((np.int64(1) << shift2) >> 1)
-    v = np.where(scale > 0, _ceil_divide(needed, np.maximum(scale, 1)), np.where(needed <= 0, -FAR, FAR))
-    acc = (np.clip(v, -FAR, FAR) << shift1) - ((np.int64(1) << shift1) >> 1) - (parameters.bias - constant)[:, None]
-    return np.where(v <= -32767, -FAR, np.where(v > 32767, FAR, acc))
+    unit, step, scale = np.exp2(parameters.shift2), np.exp2(parameters.shift1), parameters.scale.astype(np.float64)
+    # In float64 this is exact: the sums have 40 bits, and such a quotient is next to a whole number only if it is one.
+    rest = parameters.total_offset + np.floor(unit / 2)
+    needed = CODES * unit[:, None]
+    needed -= rest[:, None]
+    v = needed / np.maximum(scale, 1)[:, None]
+    np.ceil(v, out=v)
+    flat = np.flatnonzero(scale <= 0)
+    v[flat] = np.where(needed[flat] <= 0, -FAR, FAR)
+    never, always = v > 32767, v <= -32767
+    v *= step[:, None]
+    v -= (np.floor(step / 2) + parameters.bias - constant)[:, None]
+    np.copyto(v, FAR, where=never)
+    np.copyto(v, -FAR, where=always)
+    return v.astype(np.int64)
 
 
 def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate: Callable[[Int64], Int64]) -> None:
@@ -116,11 +138,10 @@ def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate:
     Raises:
         AssertionError: A threshold is wrong. That is a mistake in this module, never in a model.
     """
-    at = np.clip(thresholds, low[:, None], high[:, None]).T
-    before = np.clip(thresholds - 1, low[:, None], high[:, None]).T
-    codes = CODES[:, None]
-    reached = (evaluate(at) >= codes) == (high >= thresholds.T)
-    missed = (evaluate(before) < codes) == (low < thresholds.T)
+    codes, thresholds = CODES[:, None], thresholds.T
+    at, before = (np.minimum(np.maximum(t, low), high) for t in (thresholds, thresholds - 1))
+    reached = (evaluate(at) >= codes) == (high >= thresholds)
+    missed = (evaluate(before) < codes) == (low < thresholds)
     if not (reached.all() and missed.all()):
         raise AssertionError(f"the thresholds of {function} do not describe it")
 
