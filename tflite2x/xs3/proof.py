@@ -21,7 +21,7 @@ from tflite2x.xs3 import reach
 from tflite2x.xs3.kernel import fully_connected_8, outside_domain
 from tflite2x.xs3.layer import Layer
 from tflite2x.xs3.layout import INT32_MAX, INT32_MIN, Int8, Int16, Int64, Parameters, unpack
-from tflite2x.xs3.thresholds import certify_both, tflite_run, tflite_thresholds, xc_thresholds
+from tflite2x.xs3.thresholds import blocks, certify_both, tflite_run, tflite_thresholds, xc_thresholds
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -181,8 +181,27 @@ def compare(layer: Layer, progression: reach.Steps, tflite: Int64, xc: Int64) ->
     the one lies below the threshold ``d - 1`` places earlier of the other, and the members that differ are the union of
     the intervals between equal places.
     """
-    first, second = (_members(t, layer.range[0], progression) for t in (tflite, xc))
-    bound = np.zeros(layer.channels, np.int64)
+    first, second = np.empty((2, *tflite.shape), np.int64)
+    bound, differing = np.empty((2, layer.channels), np.int64)
+    low = layer.range[0]
+    for part in blocks(*tflite.shape):
+        for thresholds, members in ((tflite, first), (xc, second)):
+            _members(thresholds[part], low[part, None], progression.step[part], progression.count[part], members[part])
+        bound[part], differing[part] = _differences(first[part], second[part])
+    return Comparison(bound, differing, first, second)
+
+
+def _members(thresholds: Int64, low: Int64, step: Int64, count: Int64, out: Int64) -> None:
+    """Write thresholds ``[C, 255]`` as members of progressions: how many of their accumulators lie below each."""
+    np.subtract(thresholds, low, out=out)
+    coarse = np.flatnonzero(step > 1)
+    out[coarse] = -(-out[coarse] // step[coarse, None])
+    np.minimum(np.maximum(out, 0, out=out), count[:, None], out=out)
+
+
+def _differences(first: Int64, second: Int64) -> tuple[Int64, Int64]:
+    """Return the largest difference and the number of members that differ, per row of ascending members."""
+    bound = np.zeros(len(first), np.int64)
     # Where a later threshold lies below an earlier one, they are of different lists, because each of these ascends.
     start, end = np.minimum(first, second), np.maximum(first, second)
     for distance in range(1, start.shape[1] + 1):
@@ -192,16 +211,7 @@ def compare(layer: Layer, progression: reach.Steps, tflite: Int64, xc: Int64) ->
         bound[more] = distance
     np.maximum(start[:, 1:], end[:, :-1], out=start[:, 1:])
     end -= start
-    return Comparison(bound, np.maximum(end, 0, out=end).sum(axis=1), first, second)
-
-
-def _members(thresholds: Int64, low: Int64, progression: reach.Steps) -> Int64:
-    """Return thresholds ``[C, 255]`` as members of the progressions: how many accumulators lie below each."""
-    result: Int64 = thresholds - low[:, None]
-    coarse = np.flatnonzero(progression.step > 1)
-    result[coarse] = -(-result[coarse] // progression.step[coarse, None])
-    np.minimum(np.maximum(result, 0, out=result), progression.count[:, None], out=result)
-    return result
+    return bound, np.maximum(end, 0, out=end).sum(axis=1)
 
 
 def _gaps(result: Comparison, channel: int, distance: int) -> tuple[Int64, Int64]:

@@ -8,7 +8,7 @@ All are found in closed form by integer division, and :func:`certify` checks eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,13 +18,21 @@ from tflite2x.interpreter.fixedpoint import round_half_away
 from tflite2x.interpreter.kernel import Rounding
 from tflite2x.xs3.kernel import Accumulator
 from tflite2x.xs3.kernel import requantize as requantize_xc
-from tflite2x.xs3.layer import Layer
+from tflite2x.xs3.layer import Float64, Layer
 from tflite2x.xs3.layout import INT32_MAX, INT32_MIN, Int8, Int64, Parameters
 
 #: Output codes that have a threshold: all but the lowest.
 CODES = np.arange(-127, 128, dtype=np.int64)
 #: Beyond every int32 accumulator.
 FAR = 1 << 40
+#: Thresholds worked on at a time: the intermediate arrays stay in the cache, and their memory in the process.
+BLOCK = 1 << 14
+
+
+def blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Split an array ``[rows, columns]`` into groups of rows with about ``BLOCK`` elements."""
+    step = max(1, BLOCK // max(1, columns))
+    return (slice(first, first + step) for first in range(0, rows, step))
 
 
 def tflite_outputs(layer: Layer, acc: Int64, rounding: Rounding) -> Int64:
@@ -65,25 +73,28 @@ def tflite_thresholds(layer: Layer, rounding: Rounding) -> Int64:
 
 
 def _single_thresholds(layer: Layer, steps: Int64) -> Int64:
-    """Solve ``round(acc * multiplier) >= steps`` in float64, then correct by the function itself; ``[C, 255]``."""
-    multiplier = layer.multipliers[:, None]
+    result = np.empty((layer.channels, steps.size), np.int64)
+    for part in blocks(*result.shape):
+        result[part] = _single_block(layer.multipliers[part, None], steps)
+    return result
+
+
+def _single_block(multiplier: Float64, steps: Int64) -> Float64:
+    """Solve ``round(acc * multiplier) >= steps`` in float64, then correct by the function itself."""
     # Halves go away from zero: a half is enough for a step above zero, the others need more than it.
     needed = np.where(steps > 0, steps - 0.5, np.nextafter(steps - 0.5, np.inf))
     with np.errstate(divide="ignore", over="ignore"):
-        guess = (steps - 0.5) / multiplier
+        guess: Float64 = (steps - 0.5) / multiplier
     np.ceil(guess, out=guess)
     np.minimum(np.maximum(guess, -FAR, out=guess), FAR, out=guess)
     # The quotient has 53 bits and the accumulator 32: the guess is off by one at most, on halves and their neighbours.
-    product = guess * multiplier
-    late = product < needed
-    np.multiply(guess - 1, multiplier, out=product)
-    early = product >= needed
+    early = (guess - 1) * multiplier >= needed
+    late = guess * multiplier < needed
     if late.any():
-        np.multiply(guess + 1, multiplier, out=product)
-        late &= product >= needed
+        late &= (guess + 1) * multiplier >= needed
         guess += late
     guess -= early
-    return np.minimum(np.maximum(guess, -FAR, out=guess), FAR, out=guess).astype(np.int64)
+    return np.minimum(np.maximum(guess, -FAR, out=guess), FAR, out=guess)
 
 
 def _double_thresholds(layer: Layer, steps: Int64) -> Int64:
@@ -108,12 +119,19 @@ def xc_thresholds(parameters: Parameters, constant: Int64) -> Int64:
         parameters: Parameters inside of the domain of the kernel (``kernel.outside_domain``), ``scale >= 0``.
         constant: What TFLite adds to the sum of products; XC_fc adds ``parameters.bias``.
     """
+    result = np.empty((len(parameters), CODES.size), np.int64)
+    for part in blocks(*result.shape):
+        result[part] = _xc_block(parameters.select(part), constant[part])
+    return result
+
+
+def _xc_block(parameters: Parameters, constant: Int64) -> Float64:
     unit, step, scale = np.exp2(parameters.shift2), np.exp2(parameters.shift1), parameters.scale.astype(np.float64)
     # In float64 this is exact: the sums have 40 bits, and such a quotient is next to a whole number only if it is one.
     rest = parameters.total_offset + np.floor(unit / 2)
     needed = CODES * unit[:, None]
     needed -= rest[:, None]
-    v = needed / np.maximum(scale, 1)[:, None]
+    v: Float64 = needed / np.maximum(scale, 1)[:, None]
     np.ceil(v, out=v)
     flat = np.flatnonzero(scale <= 0)
     v[flat] = np.where(needed[flat] <= 0, -FAR, FAR)
@@ -122,7 +140,7 @@ def xc_thresholds(parameters: Parameters, constant: Int64) -> Int64:
     v -= (np.floor(step / 2) + parameters.bias - constant)[:, None]
     np.copyto(v, FAR, where=never)
     np.copyto(v, -FAR, where=always)
-    return v.astype(np.int64)
+    return v
 
 
 def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate: Callable[[Int64], Int64]) -> None:
@@ -133,17 +151,19 @@ def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate:
         low: Smallest reachable accumulator per channel; thresholds are checked inside of the reachable interval.
         high: Largest reachable accumulator per channel.
         function: What to call the function in the message.
-        evaluate: Function from accumulators ``[255, C]`` to outputs ``[255, C]``.
+        evaluate: Function from accumulators ``[N, C]`` to outputs ``[N, C]``.
 
     Raises:
         AssertionError: A threshold is wrong. That is a mistake in this module, never in a model.
     """
-    codes, thresholds = CODES[:, None], thresholds.T
-    at, before = (np.minimum(np.maximum(t, low), high) for t in (thresholds, thresholds - 1))
-    reached = (evaluate(at) >= codes) == (high >= thresholds)
-    missed = (evaluate(before) < codes) == (low < thresholds)
-    if not (reached.all() and missed.all()):
-        raise AssertionError(f"the thresholds of {function} do not describe it")
+    by_code = np.ascontiguousarray(thresholds.T)
+    for part in blocks(CODES.size, low.size):
+        codes, here = CODES[part, None], by_code[part]
+        at, before = (np.minimum(np.maximum(t, low), high) for t in (here, here - 1))
+        reached = (evaluate(at) >= codes) == (high >= here)
+        missed = (evaluate(before) < codes) == (low < here)
+        if not (reached.all() and missed.all()):
+            raise AssertionError(f"the thresholds of {function} do not describe it")
 
 
 def certify_both(layer: Layer, parameters: Parameters, tflite: Int64, xc: Int64, rounding: Rounding) -> None:
