@@ -11,6 +11,7 @@ import numpy as np
 
 from tflite2x.errors import ExecutionError, InputError, UnsupportedError
 from tflite2x.schema.enums import BuiltinOperator as Op
+from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.ir import Subgraph, Tensor
@@ -58,7 +59,7 @@ def _trial(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[Tens
         return f"the inputs alone would take {need / 2**30:.3g} GiB in the trial run, more than {_MOST_BYTES >> 30} GiB"
     inputs = []
     for tensor, shape in zip(graph.inputs, wanted, strict=True):
-        if tensor.dtype.name == "STRING":
+        if tensor.dtype == TensorType.STRING:
             inputs.append(np.full(shape, b"", object))
         else:
             zero = tensor.quantization.zero_point if tensor.quantization is not None else np.zeros(0, np.int64)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from tflite2x.ir.dtypes import type_name
 from tflite2x.passes._common import QUANTIZED, called_subgraphs, drop_if_unused, entry_subgraphs
 from tflite2x.rewrite import sites
 from tflite2x.rewrite.base import Pass
@@ -111,7 +112,7 @@ def _integers(tensor: Tensor) -> Tensor:
 
 def _obstacle(tensor: Tensor) -> str:
     if tensor.dtype not in (TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8):
-        return f"ARG_MAX takes no {tensor.dtype.name.lower()} values"
+        return f"ARG_MAX takes no {type_name(tensor.dtype)} values"
     if not tensor.shape:
         return "it has no dimension"
     if tensor.producer is None:

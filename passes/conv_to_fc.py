@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from tflite2x.ir.dtypes import type_name
 from tflite2x.passes.fuse_pad import same_padding, window
 from tflite2x.rewrite.result import Claim
 from tflite2x.rewrite.rule import PatternPass
@@ -56,7 +57,7 @@ class ConvToFc(PatternPass):
             weights.shape[3] == x.shape[3],
             f"the kernel has {weights.shape[3]} channels and '{x.name}' has {x.shape[3]} (grouped convolution)",
         )
-        kinds = (x.dtype.name, weights.dtype.name)
+        kinds = (type_name(x.dtype).upper(), type_name(weights.dtype).upper())
         m.require(
             kinds in _VERSIONS, f"no FULLY_CONNECTED for {kinds[0].lower()} values and {kinds[1].lower()} weights"
         )

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from tflite2x.ir.dtypes import type_name
 from tflite2x.passes._common import per_tensor
 from tflite2x.rewrite.result import Claim
 from tflite2x.rewrite.rule import PatternPass
+from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.ir import Tensor
@@ -82,8 +84,8 @@ class MergeRequantize(PatternPass):
         """Refuse where the first operator saturates and one alone would not."""
         for tensor in (m.middle, m.y):
             m.require(per_tensor(tensor.quantization), f"'{tensor.name}' has no single scale")
-        m.require(m.x.dtype.name == "FLOAT32" or per_tensor(m.x.quantization), f"'{m.x.name}' has no single scale")
-        kinds = m.x.dtype.name, m.y.dtype.name
+        m.require(m.x.dtype == TensorType.FLOAT32 or per_tensor(m.x.quantization), f"'{m.x.name}' has no single scale")
+        kinds = type_name(m.x.dtype).upper(), type_name(m.y.dtype).upper()
         m.require(
             kinds[1] in _CONVERSIONS.get(kinds[0], ()),
             f"runtimes have no QUANTIZE from {kinds[0].lower()} to {kinds[1].lower()}",
@@ -93,7 +95,7 @@ class MergeRequantize(PatternPass):
             reason = wraps(source, target)
             m.require(not reason, reason)
         inner, outer = reach(m.middle), reach(m.y)
-        if m.x.dtype.name != "FLOAT32":
+        if m.x.dtype != TensorType.FLOAT32:
             given = reach(m.x)
             outer = max(outer[0], given[0]), min(outer[1], given[1])
         slack = m.middle.quantization.scale[0] / 2

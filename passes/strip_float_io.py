@@ -28,6 +28,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
+from tflite2x.ir.dtypes import type_name
 from tflite2x.passes._common import (
     QUANTIZED,
     called_subgraphs,
@@ -96,7 +97,7 @@ def _input_obstacle(tensor: Tensor) -> str:
     first = targets[0]
     for target in targets:
         if target.dtype not in QUANTIZED or not per_tensor(target.quantization):
-            return f"QUANTIZE makes {target.dtype.name.lower()} values without a single scale for the tensor"
+            return f"QUANTIZE makes {type_name(target.dtype)} values without a single scale for the tensor"
         if target.dtype != first.dtype or not same_quantization(target.quantization, first.quantization):
             return "several QUANTIZE with different parameters read it"
     for target in targets:
@@ -111,7 +112,7 @@ def _strip_input(graph: Subgraph, tensor: Tensor, result: PassResult) -> None:
     readers = tensor.consumers
     kept = readers[0].outputs[0]
     adapter = conversion_adapter("QUANTIZE", tensor, kept)
-    result.replace(tensor, f"QUANTIZE removed: the input is {kept.dtype.name.lower()} now")
+    result.replace(tensor, f"QUANTIZE removed: the input is {type_name(kept.dtype)} now")
     for op in readers:
         target = op.outputs[0]
         _detach(op)
@@ -137,7 +138,7 @@ def _output_obstacle(tensor: Tensor) -> str:
         return "it is an output more than once"
     source = op.inputs[0]
     if source is None or source.dtype not in QUANTIZED or not per_tensor(source.quantization):
-        kind = source.dtype.name.lower() if source is not None else "no"
+        kind = type_name(source.dtype) if source is not None else "no"
         return f"DEQUANTIZE reads {kind} values without a single scale for the tensor"
     if source.is_constant:
         return f"DEQUANTIZE reads the constant '{source.name}'"
@@ -160,7 +161,7 @@ def _strip_output(graph: Subgraph, tensor: Tensor, result: PassResult) -> None:
     # QUANTIZE gives back exactly the integers that DEQUANTIZE started from: a float32 holds all of them with room to
     # spare (at most 16 bits against 24).
     adapter = conversion_adapter("QUANTIZE", tensor, source)
-    result.replace(tensor, f"DEQUANTIZE removed: the output is {source.dtype.name.lower()} now")
+    result.replace(tensor, f"DEQUANTIZE removed: the output is {type_name(source.dtype)} now")
     graph.replace_output(tensor, source)
     graph.remove_operator(op)
     _hand_over(tensor, source)

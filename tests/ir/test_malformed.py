@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 
 import tflite2x
-from tflite2x.errors import FormatError, Tflite2xError
+from tflite2x.errors import FormatError, GraphError, Tflite2xError
 from tflite2x.ir.saving import Saver
+from tflite2x.schema.tables import (
+    BlockwiseQuantization,
+    DimensionMetadata,
+    QuantizationParameters,
+    SoftmaxOptions,
+    SparsityParameters,
+)
 from tflite2x.schema.writer import Writer
 
 
@@ -246,3 +253,57 @@ def test_100_000_mutated_files(corpus: Path) -> None:
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"{len(small)} files mutated, peak memory grew by {grown // 1024} MiB")
     assert grown < 300 * 1024
+
+
+def test_an_output_that_is_left_out() -> None:
+    root = tables_of(small_model())
+    root.subgraphs[0].operators[1].outputs = [-1]
+    assert error_of(root) == "subgraphs[0].operators[1].outputs[0]: an output is left out"
+
+
+def test_more_dimensions_than_any_array_has() -> None:
+    root = tables_of(small_model())
+    root.subgraphs[0].tensors[0].shape = [1] * 65
+    assert error_of(root).startswith("subgraphs[0].tensors[0].shape: 65 dimensions")
+
+
+def test_block_scales_that_scale_themselves() -> None:
+    root = tables_of(small_model())
+    details = BlockwiseQuantization(scales=1, zero_points=-1, block_size=2)
+    root.subgraphs[0].tensors[1].quantization = QuantizationParameters(details=details)
+    assert "quantized in blocks themselves" in error_of(root)
+
+
+def test_options_of_another_operator_count_as_absent_and_stay_in_the_file() -> None:
+    root = tables_of(small_model())
+    root.subgraphs[0].operators[0].builtin_options = SoftmaxOptions(beta=2.0)
+    data = bytes_of(root)
+    model = tflite2x.loads(data)
+    assert model.main.operators[0].options is None
+    assert tflite2x.dumps(model) == data
+    assert tflite2x.dumps(model.clone()) == data
+
+
+def sparse(shape: tuple[int, ...], **parameters) -> tflite2x.Tensor:
+    model = small_model()
+    tensor = model.main.tensors[1]
+    tensor.shape, tensor.sparsity = shape, SparsityParameters(**parameters)
+    return tensor
+
+
+@pytest.mark.parametrize(
+    ("shape", "order", "sizes", "what"),
+    [
+        ((), [], [], "a sparse scalar"),
+        ((2, 4), [0, 1], [2, 2**31 - 1], "more values than"),
+        ((2, 4), [0, 1], [2**31 - 1, 4], "more values than"),
+        ((2**20, 2**20), [0, 1], [2, 4], "more than 2 GB"),
+    ],
+)
+def test_damaged_sparsity_is_one_error_and_takes_no_memory(
+    shape: tuple[int, ...], order: list[int], sizes: list[int], what: str
+) -> None:
+    metadata = [DimensionMetadata(dense_size=size) for size in sizes]
+    tensor = sparse(shape, traversal_order=order, block_map=[], dim_metadata=metadata)
+    with pytest.raises(GraphError, match=what):
+        _ = tensor.data

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflite2x.errors import FileAccessError, InputError
+from tflite2x.ir.dtypes import type_name
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Subgraph, Tensor
@@ -190,7 +191,7 @@ def _listing(tensors: Sequence[Tensor], names: Mapping[str, Tensor]) -> str:
     parts = []
     for tensor in tensors:
         other = [repr(n) for n, t in names.items() if t is tensor and n != tensor.name]
-        parts.append(" or ".join([repr(tensor.name), *other]) + f" {tensor.dtype.name.lower()} {list(tensor.shape)}")
+        parts.append(" or ".join([repr(tensor.name), *other]) + f" {type_name(tensor.dtype)} {list(tensor.shape)}")
     return f"Inputs: {', '.join(parts) or 'none'}."
 
 

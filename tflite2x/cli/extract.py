@@ -51,6 +51,8 @@ def extract(
     graph = loaded.subgraphs[subgraph]
     inputs = [_tensor(graph, text) for text in sources]
     outputs = [_tensor(graph, text) for text in targets] or list(graph.outputs)
+    if not outputs:
+        raise InputError(f"{graph.where} has no outputs", hint="Choose tensors with --to.")
     if not inputs:
         inputs = _needed_inputs(outputs)
     part = cut(graph, inputs, outputs)

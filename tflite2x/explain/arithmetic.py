@@ -17,10 +17,12 @@ from tflite2x.explain.inspect import QuantizationInfo
 from tflite2x.explain.plain import plain, plain_table
 from tflite2x.explain.plain_numpy import Printer
 from tflite2x.interpreter.specs import tensor_spec
+from tflite2x.ir.dtypes import type_name
 from tflite2x.program.formulas import Channel, Facts, facts
 from tflite2x.program.lowering import Work
 from tflite2x.program.numpy_code import one_line, operator_code
 from tflite2x.program.values import identifier
+from tflite2x.schema.enums import TensorType
 from tflite2x.schema.table import Table
 
 if TYPE_CHECKING:
@@ -204,7 +206,8 @@ def _explain(op: Operator, printer: Printer, rounding: Rounding) -> Explanation:
             reason = None if steps else "it computes nothing"
     except Tflite2xError as error:
         reason = error.what
-        if op.name in _CELLS and op.inputs[0] is not None and op.inputs[0].dtype.name == "INT8":
+        first = op.inputs[0] if op.inputs else None
+        if op.name in _CELLS and first is not None and first.dtype == TensorType.INT8:
             reason = "many steps around a state: --numpy prints them as a function"
     return Explanation(
         subgraph=op.subgraph.index,
@@ -248,5 +251,5 @@ def _operand(role: str, tensor: Tensor) -> Operand:
             details=None if q is None or q.details is None else type(q.details).__name__,
         )  # fmt: skip
     return Operand(
-        role, tensor.index, tensor.name, tensor.dtype.name.lower(), list(tensor.shape), tensor.is_constant, info
+        role, tensor.index, tensor.name, type_name(tensor.dtype), list(tensor.shape), tensor.is_constant, info
     )

@@ -139,13 +139,14 @@ def _without_outputs(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor]) -> d
 
 
 def _pair_variables(partners: dict[Operator, Operator], pairs: dict[Tensor, Tensor]) -> None:
-    """Match tensors that nothing computes, such as variables, by the place where operators read them."""
+    """Match tensors that nothing computes, such as variables and what has no value, by where operators read them."""
     taken = set(pairs.values())
     for new, old in partners.items():
         for x, y in zip(old.inputs, new.inputs, strict=False):
             if x is None or y is None or x.producer is not None or y.producer is not None:
                 continue
-            if x.is_variable and y.is_variable and y not in pairs and x not in taken:
+            alike = x.is_variable == y.is_variable and not (x.is_constant or y.is_constant or x.is_input or y.is_input)
+            if alike and y not in pairs and x not in taken:
                 pairs[y] = x
                 taken.add(x)
 

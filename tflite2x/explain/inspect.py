@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tflite2x.errors import FormatError
 from tflite2x.explain.plain import plain, plain_table
+from tflite2x.ir.dtypes import type_name
 from tflite2x.ir.quantization import BlockQuantization
-from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Operator, Quantization, Signature, Subgraph, Tensor
@@ -217,11 +217,6 @@ def inspect(model: Model) -> ModelInfo:
 def to_json(info: ModelInfo) -> str:
     """Return ``info`` as JSON text; numbers that JSON lacks (NaN, infinities) become strings."""
     return json.dumps(plain(dataclasses.asdict(info)), indent=2, allow_nan=False)
-
-
-def type_name(dtype: TensorType | int) -> str:
-    """Return the name of an element type in lower case, also for types that this version does not know."""
-    return dtype.name.lower() if isinstance(dtype, TensorType) else f"type {int(dtype)}"
 
 
 def _file_bytes(model: Model) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tflite2x.interpreter.specs import tensor_spec
+from tflite2x.ir.dtypes import type_name
 from tflite2x.schema.enums import BuiltinOperator, TensorType
 from tflite2x.schema.tables import CastOptions
 
@@ -31,10 +32,10 @@ def real_model(model: Model) -> Model:
     for graph in copy.subgraphs:
         for tensor in graph.tensors:
             quantization = tensor.quantization
-            if quantization is not None and quantization.scale.size and tensor.dtype.name in _INTEGERS:
+            if quantization is not None and quantization.scale.size and type_name(tensor.dtype).upper() in _INTEGERS:
                 _to_float(tensor)
         for op in graph.operators:
-            source = op.inputs[0] if op.name in ("QUANTIZE", "DEQUANTIZE") else None
+            source = op.inputs[0] if op.name in ("QUANTIZE", "DEQUANTIZE") and op.inputs and op.outputs else None
             if source is not None and source.dtype == op.outputs[0].dtype == TensorType.FLOAT32:
                 op.set_code(BuiltinOperator.CAST)
                 op.options = CastOptions(TensorType.FLOAT32, TensorType.FLOAT32)

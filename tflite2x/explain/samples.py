@@ -22,6 +22,8 @@ __all__ = ["dequantize", "input_samples", "quantize", "real_samples"]
 def real_samples(x: Array, tensor: Tensor) -> Array:
     """Return samples as real numbers: integers of a quantized input stand for some, floats are some."""
     spec = tensor_spec(tensor)
+    if x.dtype.kind not in "biuf":
+        raise InputError(f"samples of type {x.dtype} are no real numbers", where=tensor.where)
     if x.dtype.kind == "f" or spec.scale.size != 1 or x.dtype != spec.dtype:
         return x
     return np.asarray((x.astype(np.float64) - spec.z) * spec.s)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tflite2x.errors import InputError
 from tflite2x.interpreter.kernel import Array, Rounding
-from tflite2x.ir.dtypes import integer_range, tensor_type
+from tflite2x.ir.dtypes import integer_range, tensor_type, type_name
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.inputs import Inputs
@@ -145,7 +145,7 @@ def describe(tensor: Tensor, values: Array, batched: bool = False) -> TensorTrac
         kind="input" if tensor.is_input else "output" if tensor.is_output else "computed",
         operator="" if op is None else op.name,
         position=-1 if op is None else op.index,
-        type=tensor.dtype.name.lower(),
+        type=type_name(tensor.dtype),
         shape=tuple(values.shape),
         batched=batched,
         scales=tuple(float(s) for s in spec.scale),

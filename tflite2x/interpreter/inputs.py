@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from tflite2x.errors import InputError
 from tflite2x.interpreter.kernel import Array
-from tflite2x.ir.dtypes import integer_range, is_packed, numpy_dtype
+from tflite2x.ir.dtypes import integer_range, is_packed, numpy_dtype, type_name
 from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _strings(value: ArrayLike, where: str) -> Array:
 def describe(tensor: Tensor) -> str:
     """Return type and shape for messages, such as ``int8 [1, ?, 16]``."""
     dims = ", ".join("?" if free else str(n) for n, free in zip(tensor.shape, _free(tensor), strict=True))
-    return f"{tensor.dtype.name.lower()} [{dims}]"
+    return f"{type_name(tensor.dtype)} [{dims}]"
 
 
 def _free(tensor: Tensor) -> list[bool]:

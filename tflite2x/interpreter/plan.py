@@ -13,6 +13,7 @@ from tflite2x.interpreter.batching import pick, stack
 from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec
 from tflite2x.interpreter.registry import Kernel, find_kernel
 from tflite2x.interpreter.specs import tensor_spec
+from tflite2x.ir.fitting import missing_operands
 
 if TYPE_CHECKING:
     from tflite2x.interpreter.session import Session
@@ -219,6 +220,9 @@ class Plan:
                 )
         if any(t is None for t in op.outputs):
             raise UnsupportedError("an output is left out", where=op.where)
+        missing = missing_operands(op)
+        if missing:
+            raise UnsupportedError(f"the operator has no {missing}", where=op.where, hint="The model is damaged.")
         outputs = [slots[t] for t in op.outputs]
         known.update(outputs)  # an output hides data that the file may have for it
         output_specs = tuple(spec(t) for t in op.outputs)
@@ -296,7 +300,7 @@ class Plan:
             args = [None if slot == _ABSENT else values[slot] for slot in step.inputs]
             for slot, array in zip(step.outputs, step.execute(session, args), strict=True):
                 if slot in self._variable_slots:
-                    _value(values[slot])[...] = array
+                    _assign(_value(values[slot]), array, step.op)
                 else:
                     values[slot] = array
                 if record is not None:
@@ -322,6 +326,16 @@ def _prepare(kernel: Kernel, context: KernelContext) -> Run:
             where=context.op.where,
             hint="Its options, types or quantization do not fit together.",
         ) from error
+
+
+def _assign(state: Array, array: Array, op: Operator) -> None:
+    """Store a result in a variable tensor, which keeps its shape."""
+    if array.shape[1:] != state.shape[1:]:
+        raise ExecutionError(
+            f"a result of shape {list(array.shape[1:])} for a variable tensor of shape {list(state.shape[1:])}",
+            where=op.where,
+        )
+    state[...] = array
 
 
 def _value(array: Array | None) -> Array:

@@ -61,6 +61,11 @@ def tensor_type(value: TensorType | int | str) -> TensorType:
         raise GraphError(f"no element type {value!r}", hint=f"One of {', '.join(_names())}.") from None
 
 
+def type_name(type_: TensorType | int) -> str:
+    """Return the name of an element type in lower case, also for types that this version does not know."""
+    return type_.name.lower() if isinstance(type_, TensorType) else f"type {int(type_)}"
+
+
 def _names() -> list[str]:
     return [t.name.lower() for t in TensorType]
 

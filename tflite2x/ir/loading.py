@@ -13,6 +13,7 @@ import numpy as np
 from tflite2x.errors import FormatError, GraphError
 from tflite2x.ir import ordering, ranks
 from tflite2x.ir.buffer import Buffer, ExternalBuffer, ExternalBufferGroup
+from tflite2x.ir.fitting import options_fit
 from tflite2x.ir.model import Model
 from tflite2x.ir.operator import SUBGRAPH_FIELDS, Operator, OperatorCode
 from tflite2x.ir.quantization import BlockQuantization, Quantization
@@ -27,6 +28,7 @@ _NO_FLOATS = np.zeros(0, np.float32)
 _NO_INTS = np.zeros(0, np.int64)
 _SENTINELS = (0, 1)  #: offsets that say "not behind the flatbuffer" (LiteRT model_builder: only values above 1 count)
 _PADDING = 16
+_MAX_RANK = 64  #: dimensions of a NumPy array; LiteRT's kernels end at 8
 
 
 class UnknownFieldWarning(UserWarning):
@@ -159,6 +161,10 @@ class _Loader:
                 details.scales = _item(tensors, details.scales, "tensor", place, where, i)
                 if isinstance(details.zero_points, int) and 0 < details.zero_points < len(tensors):
                     details.zero_points = tensors[details.zero_points]
+                if any(_in_blocks(t) for t in details.tensors):
+                    # Tensors that scale each other would make every comparison endless.
+                    what = "its block scales are quantized in blocks themselves"
+                    raise FormatError(what, where=f"{where}.tensors[{i}].quantization")
         subgraph._inputs = tuple(self._tensors(tensors, raw.inputs, where, "inputs", optional=False))
         subgraph._outputs = tuple(self._tensors(tensors, raw.outputs, where, "outputs", optional=False))
         ranks.number(tensors)
@@ -193,6 +199,10 @@ class _Loader:
             raise FormatError(
                 f"buffer index {raw.buffer}, {len(buffers)} buffers", where=f"{where}.tensors[{index}].buffer"
             )
+        if raw.shape is not None and len(raw.shape) > _MAX_RANK:
+            raise FormatError(
+                f"{len(raw.shape)} dimensions, at most {_MAX_RANK} make sense", where=f"{where}.tensors[{index}].shape"
+            )
         tensor = Tensor(subgraph, raw.name, raw.shape or (), raw.type, buffers[raw.buffer])
         if raw.shape is None:
             tensor.absent = _NO_SHAPE
@@ -220,7 +230,7 @@ class _Loader:
         op._outputs = tuple(self._tensors(tensors, raw.outputs, place, "outputs"))
         for i, t in enumerate(op._outputs):
             if t is None:
-                continue
+                raise FormatError("an output is left out", where=f"{place}.outputs[{i}]")
             if t._producer is not None:
                 first = (
                     "an earlier output" if t._producer is op else f"operators[{subgraph._operators.index(t._producer)}]"
@@ -238,6 +248,8 @@ class _Loader:
         both = [o for o in (raw.builtin_options, raw.builtin_options_2) if o is not None]
         op.options = both[0] if both else None
         op.other_options = both[1] if len(both) > 1 else None
+        if len(both) == 1 and not options_fit(code.opcode, both[0]):
+            op.options, op.other_options = None, both[0]  # every runtime reads them as absent
         op.unknown_options = tuple(
             (name, number)
             for name, number, value in (
@@ -280,6 +292,10 @@ _NOTHING: frozenset[str] = frozenset()
 def _absent(table: Any, *fields: str) -> frozenset[str]:
     missing = [f for f in fields if getattr(table, f) is None]
     return frozenset(missing) if missing else _NOTHING
+
+
+def _in_blocks(tensor: Tensor) -> bool:
+    return tensor.quantization is not None and isinstance(tensor.quantization.details, BlockQuantization)
 
 
 def _quantization(raw: tables.QuantizationParameters) -> Quantization:

@@ -108,7 +108,7 @@ class Operator:
         self.debug_metadata_index = -1
         #: the custom options lie behind the flatbuffer
         self.large_custom_options = False
-        #: a file may store both unions; the second one is kept here
+        #: a file may store both unions, or options of another operator: what does not count is kept here
         self.other_options: Table | None = None
         #: (union, type number) stored without a value that this version understands
         self.unknown_options: tuple[tuple[str, int], ...] = ()

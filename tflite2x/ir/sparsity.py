@@ -14,6 +14,9 @@ from tflite2x.ir import dtypes
 from tflite2x.schema.enums import DimensionType, TensorType
 from tflite2x.schema.tables import SparsityParameters
 
+#: Bytes of the largest tensor without its zeros: what a TFLite file could store.
+_LARGEST = 1 << 31
+
 
 def densify(data: memoryview, type_: TensorType, shape: tuple[int, ...], sparsity: SparsityParameters) -> NDArray[Any]:
     """Return a sparse constant with its zeros.
@@ -38,17 +41,22 @@ def densify(data: memoryview, type_: TensorType, shape: tuple[int, ...], sparsit
     rank, count = len(shape), len(order)
     if sorted(order) != list(range(rank + len(block_map))) or len(metadata) != count:
         raise GraphError(f"sparsity with traversal order {order} for a tensor of rank {rank}")
+    if not count:
+        raise GraphError("a sparse scalar", hint="Remove its sparsity.")
     if any(not 0 <= b < rank for b in block_map):
         raise GraphError(f"sparsity with block map {block_map} for a tensor of rank {rank}")
     coordinates: list[NDArray[np.int64]] = []
     prefixes = 1
     sizes = [0] * count
     for level, (dimension, meta) in enumerate(zip(order, metadata, strict=True)):
+        # Outer dimensions may have rows without values; only the last one counts stored values.
+        most = len(data) * 8 // max(1, _bits(type_)) if level == count - 1 else math.prod(shape)
         if meta.format == DimensionType.DENSE:
             size = meta.dense_size
             if size < 0:
                 raise GraphError(f"sparsity: dense size {size} of dimension {level}")
             sizes[dimension] = size
+            _limit(size * prefixes, most, data)  # before it takes memory
             indices = np.tile(np.arange(size, dtype=np.int64), prefixes)
             repeats = np.full(prefixes, size)
         else:
@@ -56,10 +64,7 @@ def densify(data: memoryview, type_: TensorType, shape: tuple[int, ...], sparsit
             repeats = np.diff(segments)
             if len(segments) != prefixes + 1 or (repeats < 0).any() or (len(segments) and segments[-1] != len(indices)):
                 raise GraphError(f"sparsity: the segments of dimension {level} do not fit its {len(indices)} indices")
-        # Outer dimensions may have rows without values; only the last one counts stored values.
-        stored = level == count - 1
-        if int(repeats.sum()) > (len(data) * 8 // max(1, _bits(type_)) if stored else math.prod(shape)):
-            raise GraphError(f"sparsity: more values than the {len(data)} bytes of data hold")
+            _limit(len(indices), most, data)
         coordinates = [np.repeat(c, repeats) for c in coordinates]
         coordinates.append(indices)
         prefixes = len(indices)
@@ -74,10 +79,17 @@ def densify(data: memoryview, type_: TensorType, shape: tuple[int, ...], sparsit
     for axis, (found, size) in enumerate(zip(where, shape, strict=True)):
         if len(found) and not (found.min() >= 0 and found.max() < size):
             raise GraphError(f"sparsity: index {int(found.max())} in dimension {axis} of length {size}")
+    if math.prod(shape) * values.dtype.itemsize > _LARGEST:
+        raise GraphError(f"a sparse tensor of shape {list(shape)} has more than 2 GB", hint="Its shape is wrong.")
     dense: NDArray[Any] = np.zeros(shape, values.dtype)
     dense[tuple(where)] = values
     dense.flags.writeable = False
     return dense
+
+
+def _limit(count: int, most: int, data: memoryview) -> None:
+    if count > most:
+        raise GraphError(f"sparsity: more values than the {len(data)} bytes of data hold")
 
 
 def _bits(type_: TensorType) -> int:

@@ -221,8 +221,4 @@ class Tensor:
         return self._buffer.data if self._buffer.data is not None else memoryview(b"")
 
     def __repr__(self) -> str:
-        return f"<Tensor {self.name!r} {_type_name(self._dtype)} {list(self._shape)}>"
-
-
-def _type_name(dtype: TensorType | int) -> str:
-    return dtype.name if isinstance(dtype, TensorType) else f"type {dtype}"
+        return f"<Tensor {self.name!r} {dtypes.type_name(self._dtype)} {list(self._shape)}>"

@@ -17,9 +17,12 @@ from tflite2x.interpreter.kernel import KernelContext, Rounding, Run, SampleDepe
 from tflite2x.interpreter.registry import find_kernel
 from tflite2x.interpreter.session import Session
 from tflite2x.interpreter.specs import constant_value, tensor_spec
+from tflite2x.ir.dtypes import type_name
+from tflite2x.ir.fitting import missing_operands
 from tflite2x.program.steps import DequantizeFloat, FloatStep, QuantizeFloat, Step
 from tflite2x.program.steps_float import Float
 from tflite2x.program.values import Array, Const, Names, Value, identifier
+from tflite2x.schema.enums import TensorType
 
 if TYPE_CHECKING:
     from tflite2x.ir import Model, Operator, Subgraph, Tensor
@@ -60,7 +63,7 @@ def lowers(
 
 def _data_type(op: Operator) -> str:
     """Return FLOAT32 if an operator computes on it, otherwise the type of its first input."""
-    kinds = [t.dtype.name for t in op.inputs if t is not None]
+    kinds = [type_name(t.dtype).upper() for t in op.inputs if t is not None]
     return "FLOAT32" if "FLOAT32" in kinds else kinds[0] if kinds else ""
 
 
@@ -244,10 +247,13 @@ class Lowering:
         function = lowerers().get(op.name)
         function = _TYPED.get((op.name, _data_type(op)), function)
         first = op.inputs[0] if op.inputs else None
-        if self._floats and first is not None and first.dtype.name == "FLOAT32":
+        if self._floats and first is not None and first.dtype == TensorType.FLOAT32:
             function = _FLOATS.get(op.name, function)
         if self._exported:
             function = _EXPORTED.get((op.name, _data_type(op)), function)
+        missing = missing_operands(op)
+        if missing:
+            raise UnsupportedError(f"the operator has no {missing}", where=op.where, hint="The model is damaged.")
         if function is None:
             form = "form" if self._exported else "integer form"
             raise UnsupportedError(f"{op.name} has no {form} here", where=op.where)
@@ -374,7 +380,30 @@ def lower(model: Model, rounding: Rounding = "single", name: str = "") -> Progra
     stem = model.path.stem if model.path is not None else "model"
     source = model.path.name if model.path is not None else (model.description or "a model in memory")
     needed = _needed(steps, {*outputs, *lowering.states})
+    _check_values({*inputs, *lowering.states}, needed, outputs, graph)
     return Program(identifier(name or stem), source, tuple(inputs), outputs, needed, rounding, lowering.states)
+
+
+def _check_values(
+    known: set[Value], steps: tuple[Step, ...], outputs: tuple[Value | Const, ...], graph: Subgraph
+) -> None:
+    """Refuse programs that read what nothing has computed, as the interpreter does."""
+    for step in steps:
+        missing = next((v for v in step.inputs if isinstance(v, Value) and v not in known), None)
+        if missing is not None:
+            raise ExecutionError(
+                f"{step.origin} reads '{missing.spec.name if missing.spec else missing.name}', which is neither "
+                "constant nor computed before",
+                where=graph.where,
+                hint="Sort the operators, or give the tensor a value.",
+            )
+        known.add(step.output)
+    for index, value in enumerate(outputs):
+        if isinstance(value, Value) and value not in known:
+            raise ExecutionError(
+                f"nothing computes '{value.spec.name if value.spec else value.name}'",
+                where=f"{graph.where}.outputs[{index}]",
+            )
 
 
 def _needed(steps: list[Step], live: set[Value | Const]) -> tuple[Step, ...]:

@@ -87,6 +87,7 @@ class Pass(ABC):
         """Check the pre-conditions and work on ``model``; an exception of any kind becomes a ``PassError``."""
         check_options(self)
         with sites.named(model):
+            self._require_operands(model)
             self.requires(model)
             try:
                 return work(model)
@@ -98,6 +99,16 @@ class Pass(ABC):
                 raise self.error(
                     f"the pass failed on this model: {type(error).__name__}: {error}", hint="This is a bug of the pass."
                 ) from error
+
+    def _require_operands(self, model: Model) -> None:
+        """Refuse models with operators that no runtime could run, so that no pass has to think of them."""
+        from tflite2x.ir.fitting import missing_operands
+
+        for graph in model.subgraphs:
+            for op in graph.operators:
+                missing = missing_operands(op)
+                if missing:
+                    raise self.error(f"the operator has no {missing}", where=op.where, hint="The model is damaged.")
 
     def candidates(self, model: Model) -> list[Candidate]:
         """Return every place that the pass looks at and what it does there; ``model`` is not changed."""

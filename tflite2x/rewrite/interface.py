@@ -329,7 +329,9 @@ def join_adapters(first: Adapter, second: Adapter) -> Adapter:
 
 def describe_type(tensor: Tensor) -> str:
     """Return type and quantization as a short text: ``int8 (scale 0.0039, zero point -128)``."""
-    name = tensor.dtype.name.lower()
+    from tflite2x.ir.dtypes import type_name
+
+    name = type_name(tensor.dtype)
     quantization = tensor.quantization
     if quantization is None or not len(quantization.scale):
         return name

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tflite2x.ir.dtypes import type_name
 from tflite2x.rewrite.pattern import OperatorPattern, Output, Pattern, Value, Variable
 from tflite2x.rewrite.sites import place
 
@@ -218,9 +219,9 @@ def _bind(variable: Variable, tensor: Tensor | None, where: str, match: Match) -
 def _check_variable(variable: Variable, tensor: Tensor, where: str) -> None:
     if variable.constant is not None and tensor.is_constant != variable.constant:
         raise Refusal(f"{where} is {'a' if tensor.is_constant else 'not a'} constant")
-    if variable.dtypes and tensor.dtype.name not in variable.dtypes:
+    if variable.dtypes and type_name(tensor.dtype).upper() not in variable.dtypes:
         wanted = " or ".join(sorted(n.lower() for n in variable.dtypes))
-        raise Refusal(f"{where} is {tensor.dtype.name.lower()}, not {wanted}")
+        raise Refusal(f"{where} is {type_name(tensor.dtype)}, not {wanted}")
     if variable.rank is not None and len(tensor.shape) != variable.rank:
         raise Refusal(f"{where} has shape {list(tensor.shape)}, not {variable.rank} dimensions")
     if variable.quantized is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from tflite2x.errors import UnsupportedError
 from tflite2x.interpreter.fixedpoint import activation_range
 from tflite2x.interpreter.specs import tensor_spec
+from tflite2x.ir.dtypes import type_name
 from tflite2x.schema.enums import ActivationFunctionType, TensorType
 from tflite2x.xs3.layer import Float64, Layer
 
@@ -77,15 +78,19 @@ def obstacle(op: Operator) -> str:
 def _types(x: Tensor, weights: Tensor, bias: Tensor | None, out: Tensor) -> str:
     for what, tensor in (("input", x), ("weights", weights), ("output", out)):
         if tensor.dtype != TensorType.INT8:
-            return f"the {what} {'are' if what == 'weights' else 'is'} {tensor.dtype.name.lower()}, not int8"
+            return f"the {what} {'are' if what == 'weights' else 'is'} {type_name(tensor.dtype)}, not int8"
     if bias is not None and bias.dtype != TensorType.INT32:
-        return f"the bias is {bias.dtype.name.lower()}, not int32"
+        return f"the bias is {type_name(bias.dtype)}, not int32"
     for what, constant in (("weights are", weights), ("bias is", bias)):
         if constant is not None and not constant.is_constant:
             return f"the {what} computed, not constant"
     if weights.sparsity is not None:
         return "the weights are stored as a sparse tensor, which LiteRT rounds differently"
     return ""
+
+
+def _name(activation: int) -> str:
+    return activation.name if isinstance(activation, ActivationFunctionType) else str(activation)
 
 
 def _options(op: Operator) -> str:
@@ -95,7 +100,7 @@ def _options(op: Operator) -> str:
     if int(options.weights_format):
         return "the weights are shuffled"
     if options.fused_activation_function not in _CLAMPS:
-        return f"the fused activation {options.fused_activation_function.name} is no clamp"
+        return f"the fused activation {_name(options.fused_activation_function)} is no clamp"
     return ""
 
 

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from tflite2x.explain.plain import printable
+from tflite2x.ir.dtypes import type_name
 
 if TYPE_CHECKING:
     from tflite2x.ir import Operator, Subgraph, Tensor
@@ -171,7 +172,7 @@ def _top(node: Node) -> int:
 
 
 def _describe(tensor: Tensor) -> str:
-    return f"{tensor.dtype.name.lower()} {'×'.join(map(str, tensor.shape)) or 'scalar'}"
+    return f"{type_name(tensor.dtype)} {'×'.join(map(str, tensor.shape)) or 'scalar'}"
 
 
 def _family(name: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tflite2x.explain.page.pictures import bar, histogram_svg, line_svg, weight_png
 from tflite2x.explain.plain import printable, says
+from tflite2x.ir.dtypes import type_name
 
 if TYPE_CHECKING:
     from tflite2x.explain.inspect import ModelInfo, OperatorInfo, SubgraphInfo, TensorInfo
@@ -174,7 +175,7 @@ def _figure(tensor: Tensor, axis: int) -> str:
 def _of(tensor: Tensor) -> str:
     shape = "×".join(map(str, tensor.shape))
     users = ", ".join(f"{op.index} {text(op.name)}" for op in tensor.consumers[:4])
-    return f"{tensor.dtype.name.lower()} {shape}, read by {users or 'nothing'}"
+    return f"{type_name(tensor.dtype)} {shape}, read by {users or 'nothing'}"
 
 
 def errors(result: LayerErrors) -> str:

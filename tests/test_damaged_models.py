@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models that load and cannot be right: every tool works, or says with one typed error where, what and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tflite2x
+from tflite2x.errors import Tflite2xError
+from tflite2x.explain.diagnose import diagnose
+from tflite2x.explain.diff import diff
+from tflite2x.explain.inspect import inspect, to_json
+from tflite2x.explain.inspect_text import render
+from tflite2x.explain.report import layer_errors, report
+from tflite2x.export import LANGUAGES, export
+from tflite2x.ir import Model
+from tflite2x.rewrite.registry import find_pass, library_names
+from tflite2x.xs3.report import prove_model
+
+#: What an error says when an exception that nobody thought of is behind it.
+_UNEXPECTED = ("bug of the pass", "should not happen", "Error: ")
+
+
+def healthy() -> Model:
+    """FULLY_CONNECTED, RESHAPE, SOFTMAX on int8."""
+    model = Model.new()
+    graph = model.main
+    x = graph.add_input("x", (1, 4), "int8", scale=0.5, zero_point=3)
+    w = graph.add_constant("w", np.arange(8, dtype=np.int8).reshape(2, 4), scale=0.25)
+    y = graph.add_tensor("y", (1, 2), "int8", scale=1.0)
+    shape = graph.add_constant("shape", np.array([1, 2], np.int32))
+    r = graph.add_tensor("r", (1, 2), "int8", scale=1.0)
+    z = graph.add_tensor("z", (1, 2), "int8", scale=1 / 256, zero_point=-128)
+    options = tflite2x.schema.tables
+    graph.add_operator("FULLY_CONNECTED", [x, w, None], [y], options.FullyConnectedOptions())
+    graph.add_operator("RESHAPE", [y, shape], [r], options.ReshapeOptions())
+    graph.add_operator("SOFTMAX", [r], [z], options.SoftmaxOptions(beta=1.0))
+    graph.set_outputs([z])
+    return model
+
+
+def tools(model: Model, folder: Path) -> Iterator[Callable[[], Any]]:
+    """Everything that can be done with a model."""
+    x = [np.zeros(t.shape, np.int8) for t in model.main.inputs]
+    yield model.check
+    yield lambda: tflite2x.dumps(model)
+    yield lambda: tflite2x.Interpreter(model).run(x)
+    yield lambda: tflite2x.Interpreter(model).run_batch([np.stack([a, a]) for a in x])
+    yield lambda: diagnose(model, x, {t.name or "": np.ones(t.shape, np.int8) for t in model.main.outputs})
+    yield from (lambda op=op: tflite2x.explain(op) for op in model.main.operators)
+    yield lambda: to_json(inspect(model)) + render(inspect(model))
+    yield lambda: diff(healthy(), model) + diff(model, healthy())
+    yield lambda: report(model, layer_errors(model, {"x": np.stack([x[0], x[0]])}))
+    yield lambda: report(model)
+    yield from (lambda lang=lang: export(model, folder, lang=lang, test_vectors=1) for lang in LANGUAGES)
+    yield lambda: tflite2x.verify(healthy(), model, samples=2)
+    yield lambda: prove_model(model.clone(), "best", "single", 1)
+    for name in library_names():
+        if name not in ("fixpoint", "set-shape"):
+            yield lambda name=name: find_pass(name)()(model.clone())
+    yield lambda: tflite2x.optimize(model.clone(), verify=tflite2x.Verify(samples=2))
+
+
+def unknown_type(model: Model) -> None:
+    model.main.tensors[2]._dtype = 99
+
+
+def unknown_type_of_the_input(model: Model) -> None:
+    model.main.tensors[0]._dtype = 99
+
+
+def unknown_activation(model: Model) -> None:
+    model.main.operators[0].options.fused_activation_function = 77
+
+
+def softmax_without_input(model: Model) -> None:
+    model.main.operators[2].set_inputs([])
+
+
+def reshape_with_an_absent_input(model: Model) -> None:
+    model.main.operators[1].set_inputs([None, model.main.tensors[3]])
+
+
+def operators_removed(model: Model) -> None:
+    for op in reversed(model.main.operators):
+        model.main.set_outputs([])
+        model.main.remove_operator(op)
+    model.main.set_outputs([model.main.tensors[5]])
+
+
+def constant_without_bytes(model: Model) -> None:
+    model.main.tensors[1]._buffer = model.buffers[0]
+
+
+def no_outputs(model: Model) -> None:
+    model.main.set_outputs([])
+
+
+def variable_of_another_shape(model: Model) -> None:
+    model.main.tensors[2].is_variable, model.main.tensors[2].shape = True, (3, 5)
+
+
+def string_input(model: Model) -> None:
+    model.main.tensors[0]._dtype = tflite2x.TensorType.STRING
+
+
+DAMAGES = [
+    unknown_type,
+    unknown_type_of_the_input,
+    unknown_activation,
+    softmax_without_input,
+    reshape_with_an_absent_input,
+    operators_removed,
+    constant_without_bytes,
+    no_outputs,
+    variable_of_another_shape,
+    string_input,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
+def test_only_typed_errors(damage: Callable[[Model], None], tmp_path: Path) -> None:
+    model = healthy()
+    damage(model)
+    errors = []
+    for tool in tools(model, tmp_path):
+        try:
+            tool()
+        except Tflite2xError as error:
+            errors.append(str(error))
+    assert [e for e in errors if any(part in e for part in _UNEXPECTED)] == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
+def test_a_damaged_model_equals_itself(damage: Callable[[Model], None]) -> None:
+    model = healthy()
+    damage(model)
+    assert diff(model, model.clone()) == []
+
+
+def test_the_healthy_model_needs_no_error(tmp_path: Path) -> None:
+    for tool in tools(healthy(), tmp_path):
+        tool()
