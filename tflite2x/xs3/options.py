@@ -55,6 +55,7 @@ def plan(channels: int, columns: int, threads: int = 1) -> Plan:
     return Plan(used, ranges, (weights, GROUP_BYTES * used))
 
 
+@functools.lru_cache(maxsize=256)  # writing a flexbuffer takes its time
 def encode(layout: Plan) -> bytes:
     """Write the options as the flexbuffer map that the runtime reads."""
     value: dict[str, Any] = {"par": {"th": layout.threads, "cg": [list(r) for r in layout.channel_groups]}}
@@ -63,7 +64,7 @@ def encode(layout: Plan) -> bytes:
     return bytes(flexbuffers.Dumps(value))
 
 
-@functools.lru_cache(maxsize=256)  # walking a flexbuffer takes its time
+@functools.lru_cache(maxsize=256)  # and so does walking one
 def decode(data: bytes) -> Plan | None:
     """Read options; None when they say nothing about threads (the later converter wrote none).
 

@@ -11,6 +11,7 @@ is a bound for every input. It is attained when the accumulators in question are
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from tflite2x.xs3 import reach
 from tflite2x.xs3.kernel import fully_connected_8, outside_domain
 from tflite2x.xs3.layer import Layer
 from tflite2x.xs3.layout import INT32_MAX, INT32_MIN, Int8, Int16, Int64, Parameters, unpack
-from tflite2x.xs3.thresholds import blocks, certify_both, tflite_run, tflite_thresholds, xc_thresholds
+from tflite2x.xs3.thresholds import blocks, certify_tflite, certify_xc, tflite_run, tflite_thresholds, xc_thresholds
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -111,43 +112,73 @@ def prove(
         UnsupportedError: Nothing can be proved, with the reason: TFLite's own arithmetic overflows, the kernel's
             arithmetic is undefined or depends on the order of summation, or the parameters belong to other weights.
     """
-    width = layer.weights.shape[1]
-    if not np.array_equal(weights[:, :width], layer.weights) or np.any(weights[:, width:]):
-        raise UnsupportedError("the weights of the XC_fc are not those of the layer", where=layer.name)
-    parameters = unpack(bso, layer.channels)
-    tflite = tflite_thresholds(layer, rounding)
-    refuse(layer, parameters)
-    xc = xc_thresholds(parameters, layer.constant)
-    certify_both(layer, parameters, tflite, xc, rounding)
-    rows = reach.Rows(layer.weights) if rows is None else rows
-    progression = rows.steps
-    result = compare(layer, progression, tflite, xc)
-    differing, known = result.differing.copy(), progression.full | (result.differing == 0)
-    sets: dict[int, reach.Reachable] = {}
-    for c in np.flatnonzero(~known).tolist():
-        found = rows[c]
-        if found.known:
-            sets[c] = found
-            known[c] = True
-            differing[c] = found.count(*_gaps(result, c, 1)).sum()
-    bound = int(result.bound.max(initial=0))
-    if bound and sets:
-        result, bound = _tighten(result, sets)
-    witness = _witness(layer, weights, bso, rounding, result, rows, sets) if bound else None
-    attained = True if witness or not bound else None
-    return Proof(
-        name=layer.name,
-        rounding=rounding,
-        bound=bound,
-        differing=int(differing.sum()),
-        accumulators=int(progression.count.sum()),
-        exact=bool(known.all()),
-        attained=attained,
-        witness=witness,
-        channel_bound=result.bound,
-        channel_differing=differing,
-        channel_accumulators=progression.count,
-    )
+    return Prover(layer, weights, bso, rows).prove(rounding)
+
+
+class Prover:
+    """An XC_fc and the layer that it replaces, for proofs against several TFLites.
+
+    Args:
+        layer: The TFLite layer.
+        weights: Weights of the XC_fc: the layer's, padded with columns of zeros.
+        bso: Parameters of the XC_fc.
+        rows: What inputs reach in the layer's weights, from earlier proofs.
+
+    Raises:
+        UnsupportedError: The parameters belong to other weights.
+    """
+
+    def __init__(self, layer: Layer, weights: Int8, bso: Int16, rows: reach.Rows | None = None) -> None:
+        width = layer.weights.shape[1]
+        if not np.array_equal(weights[:, :width], layer.weights) or np.any(weights[:, width:]):
+            raise UnsupportedError("the weights of the XC_fc are not those of the layer", where=layer.name)
+        self._layer, self._weights, self._bso = layer, weights, bso
+        self._parameters = unpack(bso, layer.channels)
+        self._rows = reach.Rows(layer.weights) if rows is None else rows
+
+    @functools.cached_property
+    def _thresholds(self) -> Int64:
+        """Thresholds of the XC_fc, which are the same for every TFLite."""
+        layer, parameters = self._layer, self._parameters
+        refuse(layer, parameters)
+        thresholds = xc_thresholds(parameters, layer.constant)
+        certify_xc(layer, parameters, thresholds)
+        return thresholds
+
+    def prove(self, rounding: Rounding) -> Proof:
+        """Bound the difference from one TFLite, see :func:`prove`."""
+        layer, rows = self._layer, self._rows
+        tflite = tflite_thresholds(layer, rounding)
+        xc = self._thresholds
+        certify_tflite(layer, tflite, rounding)
+        progression = rows.steps
+        result = compare(layer, progression, tflite, xc)
+        differing, known = result.differing.copy(), progression.full | (result.differing == 0)
+        sets: dict[int, reach.Reachable] = {}
+        for c in np.flatnonzero(~known).tolist():
+            found = rows[c]
+            if found.known:
+                sets[c] = found
+                known[c] = True
+                differing[c] = found.count(*_gaps(result, c, 1)).sum()
+        bound = int(result.bound.max(initial=0))
+        if bound and sets:
+            result, bound = _tighten(result, sets)
+        witness = _witness(layer, self._weights, self._bso, rounding, result, rows, sets) if bound else None
+        attained = True if witness or not bound else None
+        return Proof(
+            name=layer.name,
+            rounding=rounding,
+            bound=bound,
+            differing=int(differing.sum()),
+            accumulators=int(progression.count.sum()),
+            exact=bool(known.all()),
+            attained=attained,
+            witness=witness,
+            channel_bound=result.bound,
+            channel_differing=differing,
+            channel_accumulators=progression.count,
+        )
 
 
 def refuse(layer: Layer, parameters: Parameters) -> None:

@@ -17,7 +17,7 @@ from tflite2x.xs3.layer import Layer
 from tflite2x.xs3.layout import Int8, Int16
 from tflite2x.xs3.lowering_2021 import lower_2021
 from tflite2x.xs3.lowering_best import lower_best
-from tflite2x.xs3.proof import Proof, prove
+from tflite2x.xs3.proof import Proof, Prover
 from tflite2x.xs3.reach import Rows
 
 if TYPE_CHECKING:
@@ -106,11 +106,12 @@ def _key(layer: Layer) -> Hashable:
 
 def _lower(layer: Layer, rows: Rows, params: Params, rounding: Rounding) -> Substitution:
     weights, bso = lower_best(layer, rounding) if params == "best" else lower_2021(layer)
-    proofs: dict[Rounding, Proof] = {rounding: prove(layer, weights, bso, rounding, rows)}
+    prover = Prover(layer, weights, bso, rows)
+    proofs: dict[Rounding, Proof] = {rounding: prover.prove(rounding)}
     other = ROUNDINGS[rounding == "single"]
     unproved = ""
     try:
-        proofs[other] = prove(layer, weights, bso, other, rows)
+        proofs[other] = prover.prove(other)
     except UnsupportedError as error:
         # A left shift of TFLite Micro can overflow where LiteRT's float64 does not.
         unproved = error.what

@@ -166,12 +166,15 @@ def certify(thresholds: Int64, low: Int64, high: Int64, function: str, evaluate:
             raise AssertionError(f"the thresholds of {function} do not describe it")
 
 
-def certify_both(layer: Layer, parameters: Parameters, tflite: Int64, xc: Int64, rounding: Rounding) -> None:
-    """Check the thresholds of both functions, see :func:`certify`."""
-    low, high = layer.range
-    certify(tflite, low, high, "TFLite", lambda acc: tflite_outputs(layer, acc, rounding))
+def certify_tflite(layer: Layer, thresholds: Int64, rounding: Rounding) -> None:
+    """Check what :func:`tflite_thresholds` returned, see :func:`certify`."""
+    certify(thresholds, *layer.range, "TFLite", lambda acc: tflite_outputs(layer, acc, rounding))
+
+
+def certify_xc(layer: Layer, parameters: Parameters, thresholds: Int64) -> None:
+    """Check what :func:`xc_thresholds` returned, see :func:`certify`."""
     moved = parameters.bias - layer.constant
-    certify(xc, low, high, "XC_fc", lambda acc: requantize_xc(acc + moved, parameters))
+    certify(thresholds, *layer.range, "XC_fc", lambda acc: requantize_xc(acc + moved, parameters))
 
 
 def _refuse_overflow(layer: Layer, rounding: Rounding) -> None:
