@@ -109,7 +109,18 @@ def string_input(model: Model) -> None:
     model.main.tensors[0]._dtype = tflite2x.TensorType.STRING
 
 
+def scales_that_fit_no_axis(model: Model) -> None:
+    quantization = model.main.tensors[2].quantization
+    quantization.scale, quantization.zero_point = np.full(1000, 0.1, np.float32), np.zeros(1000, np.int64)
+
+
+def infinite_scale(model: Model) -> None:
+    model.main.tensors[0].quantization.scale = np.array([np.inf], np.float32)
+
+
 DAMAGES = [
+    scales_that_fit_no_axis,
+    infinite_scale,
     unknown_type,
     unknown_type_of_the_input,
     unknown_activation,
@@ -146,3 +157,16 @@ def test_a_damaged_model_equals_itself(damage: Callable[[Model], None]) -> None:
 def test_the_healthy_model_needs_no_error(tmp_path: Path) -> None:
     for tool in tools(healthy(), tmp_path):
         tool()
+
+
+def test_own_values_of_a_tensor_that_is_a_shape() -> None:
+    model = Model.new()
+    graph = model.main
+    x = graph.add_input("x", (2, 2), "int8", scale=1.0)
+    pads = graph.add_input("pads", (2, 2), "int32")
+    y = graph.add_tensor("y", (4, 4), "int8", scale=1.0)
+    graph.add_operator("PAD", [x, pads], [y])
+    graph.set_outputs([y])
+    ones = np.ones((2, 2), np.int32)
+    found = diagnose(model, [np.ones((2, 2), np.int8), ones], {"pads": ones + 1, "y": np.ones((4, 4), np.int8)})
+    assert found.findings

@@ -14,12 +14,14 @@ import pytest
 import tflite2x
 from tflite2x.errors import FormatError, GraphError, Tflite2xError
 from tflite2x.ir.saving import Saver
+from tflite2x.schema.enums import DimensionType
 from tflite2x.schema.tables import (
     BlockwiseQuantization,
     DimensionMetadata,
     QuantizationParameters,
     SoftmaxOptions,
     SparsityParameters,
+    Uint8Vector,
 )
 from tflite2x.schema.writer import Writer
 
@@ -307,3 +309,20 @@ def test_damaged_sparsity_is_one_error_and_takes_no_memory(
     tensor = sparse(shape, traversal_order=order, block_map=[], dim_metadata=metadata)
     with pytest.raises(GraphError, match=what):
         _ = tensor.data
+
+
+def test_sparse_tensors_of_a_file_can_be_cloned() -> None:
+    metadata = [
+        DimensionMetadata(dense_size=2),
+        DimensionMetadata(
+            format=DimensionType.SPARSE_CSR,
+            array_segments=Uint8Vector(b"\0\1\2"),
+            array_indices=Uint8Vector(b"\1\3"),
+        ),
+    ]
+    tensor = sparse((2, 4), traversal_order=[0, 1], block_map=[], dim_metadata=metadata)
+    model = tflite2x.loads(tflite2x.dumps(tensor.subgraph.model))
+    assert tflite2x.dumps(model.clone()) == tflite2x.dumps(model)
+    copied = model.clone().main.tensors[1]
+    copied.sparsity.dim_metadata[0].dense_size = 7
+    assert np.array_equal(model.main.tensors[1].data, [[0, 1, 0, 0], [0, 0, 0, 1]])

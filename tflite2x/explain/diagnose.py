@@ -56,7 +56,8 @@ def diagnose(
     sources = {id(t) for t in model.main.inputs}
     single = {t: v if batched else v[0, ...] for t, v in exact.items() if t.subgraph is model.main}
     matched, unmatched = match_arrays(mine, single)
-    return Walk(model, exact, matched, rounding, sources, tuple(unmatched)).diagnosis()
+    with np.errstate(all="ignore"):  # overflow and NaN are what some mistakes come to
+        return Walk(model, exact, matched, rounding, sources, tuple(unmatched)).diagnosis()
 
 
 def diagnose_arrays(expected: Array, mine: Array, *, zero_point: int | None = None) -> Diagnosis:

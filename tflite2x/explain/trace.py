@@ -63,8 +63,12 @@ class TensorTrace:
 
     @property
     def is_quantized(self) -> bool:
-        """Whether the values are quantized integers."""
-        return bool(self.scales) and self.values.dtype.kind in "iu"
+        """Whether the values are quantized integers, with scales that fit their shape."""
+        if not self.scales or self.values.dtype.kind not in "iu":
+            return False
+        axis = -1 if self.axis is None else self.axis + self.batched
+        fits = 0 <= axis < self.values.ndim and self.values.shape[axis] == len(self.scales)
+        return len(self.scales) == 1 or fits
 
     @property
     def range(self) -> tuple[float, float] | None:

@@ -14,6 +14,7 @@ from tflite2x.ir.quantization import BlockQuantization
 from tflite2x.ir.signature import Metadata, Signature, SignatureEntry
 from tflite2x.ir.subgraph import Subgraph
 from tflite2x.ir.tensor import Tensor
+from tflite2x.schema.tables import SparsityParameters
 
 _UNSET = object()
 _SLOTS: dict[type, tuple[str, ...] | None] = {}
@@ -65,7 +66,7 @@ def _clone_subgraph(
         if t.external_buffer is not None:
             tensor.external_buffer = external.get(id(t.external_buffer), t.external_buffer)
         if t.sparsity is not None:
-            tensor.sparsity = copy.deepcopy(t.sparsity)
+            tensor.sparsity = _copy_sparsity(t.sparsity)
         tensors[t] = tensor
     for t in s._tensors:
         q = tensors[t].quantization
@@ -85,6 +86,17 @@ def _clone_subgraph(
         op.options, op.other_options = _copy(o.options), _copy(o.other_options)
         new._operators.append(op)
         new._link(op)
+    return new
+
+
+def _copy_sparsity(sparsity: SparsityParameters) -> SparsityParameters:
+    """Copy the tables; vectors, which may be views of the file, are shared."""
+    new: SparsityParameters = _copy(sparsity)
+    if new.dim_metadata is not None:
+        new.dim_metadata = [
+            _copy(m, array_segments=_copy(m.array_segments), array_indices=_copy(m.array_indices))
+            for m in new.dim_metadata
+        ]
     return new
 
 

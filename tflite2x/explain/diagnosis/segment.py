@@ -101,7 +101,7 @@ class Segment:
         return recipes
 
     def evaluate(self, guesses: Sequence[Guess], base: Recipe = EXACT, select: Array | None = None) -> Array | None:
-        """Compute the target with mistakes; None where that cannot be done.
+        """Compute the target with mistakes; None where that cannot be done, or has another shape.
 
         Args:
             guesses: The mistakes.
@@ -134,6 +134,8 @@ class Segment:
         except Tflite2xError:
             return None
         result = np.asarray(changed.get(self.target, self.expected), np.float64)
+        if result.shape != self.expected.shape:  # a mistake in values that are shapes
+            return None
         return result if select is None else result.reshape(-1)[select]
 
     def _resume(self, recipes: Sequence[Recipe]) -> tuple[int, dict[Tensor, Array]]:

@@ -88,7 +88,7 @@ class Walk:
         whole = np.rint(value) if tensor.numpy_dtype.kind in "iu" else value
         if tensor.numpy_dtype.kind in "iu":
             info = np.iinfo(tensor.numpy_dtype)
-            if np.any(whole != value) or whole.min() < info.min or whole.max() > info.max:
+            if np.any((whole != value) | (whole < info.min) | (whole > info.max)):
                 return  # not values that an operator can read
         self.known[tensor] = whole.astype(tensor.numpy_dtype)
 
@@ -118,6 +118,9 @@ class Walk:
             ops = ops[-_LONGEST:]
             known = self._inputs_of(ops)
         segment = Segment(ops, known, tensor, self.rounding)
+        if segment.expected.shape != value.shape:  # another shape follows from the values given before
+            where = ops[-1].where
+            return shape_finding(segment.expected, value, tensor.name or "", tensor.index, where, self._between(ops))
         search = Search(segment, value)
         verdict = search.verdict()
         if verdict.certainty == "equal":
