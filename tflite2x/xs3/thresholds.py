@@ -3,7 +3,7 @@
 
 Either function is described completely by 255 thresholds per channel: the smallest TFLite accumulator whose output is
 at least ``y``, for ``y = -127 .. 127``. Thresholds that no int32 accumulator can reach are ``-FAR`` or ``FAR``.
-All are found in closed form by integer division, and :func:`certify` checks each by evaluating the function itself.
+All are found in closed form by exact divisions, and :func:`certify` checks each by evaluating the function itself.
 """
 
 from __future__ import annotations
