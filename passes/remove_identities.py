@@ -26,6 +26,7 @@ from tflite2x.passes._common import per_tensor, same_quantization
 from tflite2x.rewrite import sites
 from tflite2x.rewrite.interface import describe_type
 from tflite2x.rewrite.rule import PatternPass
+from tflite2x.schema.tables import StridedSliceOptions
 
 if TYPE_CHECKING:
     from tflite2x.ir import Tensor
@@ -125,6 +126,7 @@ def something(kind: str, others: tuple[Tensor | None, ...], options: Any, x: Ten
 
 def _strided_slice(values: list[Any], options: Any, x: Tensor) -> str:
     begin, end, strides = values
+    options = options if options is not None else StridedSliceOptions()
     if (strides != 1).any():
         return f"it has strides {strides.tolist()}"
     if options.ellipsis_mask or options.new_axis_mask or options.shrink_axis_mask or options.offset:

@@ -167,3 +167,17 @@ def test_requantize_that_does_nothing() -> None:
     g.set_outputs([b])
     run(model, "remove-identities,cleanup")
     assert names(model) == ["QUANTIZE"]
+
+
+def test_a_strided_slice_without_options_has_no_masks() -> None:
+    model = tflite2x.Model.new()
+    graph = model.main
+    x = graph.add_input("x", (2, 3), "float32")
+    ends = (("begin", [0, 0]), ("end", [2, 3]), ("strides", [1, 1]))
+    constants = [graph.add_constant(name, np.array(values, np.int32)) for name, values in ends]
+    y, z = graph.add_tensor("y", (2, 3), "float32"), graph.add_tensor("z", (2, 3), "float32")
+    graph.add_operator("STRIDED_SLICE", [x, *constants], [y])
+    graph.add_operator("RELU", [y], [z])
+    graph.set_outputs([z])
+    run(model, "remove-identities")
+    assert [op.name for op in graph.operators] == ["RELU"]

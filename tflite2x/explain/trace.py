@@ -102,7 +102,8 @@ class TensorTrace:
             shape = [1] * self.values.ndim
             shape[self.axis + self.batched] = scale.size
             scale, zero = scale.reshape(shape), zero.reshape(shape)
-        return np.asarray((self.values.astype(np.float64) - zero) * scale)
+        with np.errstate(all="ignore"):  # scales may be infinite
+            return np.asarray((self.values.astype(np.float64) - zero) * scale)
 
     def summary(self) -> dict[str, Any]:
         """Return everything but the values, as plain values for JSON."""

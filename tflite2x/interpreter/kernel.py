@@ -13,6 +13,7 @@ A kernel comes in two steps, so that constants are prepared once per model and n
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -30,6 +31,8 @@ Rounding = Literal["single", "double"]
 #: The second step of a kernel. ``None`` stands for an optional input that is absent.
 Run = Callable[[Sequence[Array | None]], Sequence[Array]]
 T = TypeVar("T")
+#: Bytes of the largest array that operators make of a shape that is not that of an input.
+LARGEST = 1 << 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -160,6 +163,23 @@ def uniform(array: Array) -> Array:
     if len(array) > 1 and not np.array_equal(array, np.broadcast_to(first, array.shape)):
         raise SampleDependent
     return first
+
+
+def room(shape: Sequence[int], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """Return ``shape`` if an array of it has a size that a model can mean.
+
+    For shapes that come from values and options: a damaged one must not take the machine's memory.
+
+    Raises:
+        ExecutionError: The array would have more than ``LARGEST`` bytes.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if size > LARGEST:
+        raise ExecutionError(
+            f"an array of shape {list(shape)} would take {size / 1e9:.3g} GB",
+            hint="A shape, padding, dilation or size that the operator reads is wrong, or the batch is too large.",
+        )
+    return tuple(shape)
 
 
 def align_ranks(*arrays: Array) -> list[Array]:

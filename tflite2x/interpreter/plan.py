@@ -65,8 +65,18 @@ class Step:
     def _compute(self, args: Sequence[Array | None], samples: int) -> Sequence[Array]:
         try:
             outputs = self.run(args)
-        except (SampleDependent, Tflite2xError):
+        except Tflite2xError as error:
+            if not error.where:
+                error.at(self.op.where)
             raise
+        except SampleDependent:
+            raise
+        except MemoryError as error:
+            raise ExecutionError(
+                f"not enough memory for the result on inputs of shape {_shapes(args)}",
+                where=self.op.where,
+                hint="A shape or size is wrong, or the batch is too large.",
+            ) from error
         except Exception as error:
             raise ExecutionError(
                 f"the kernel failed on inputs of shape {_shapes(args)}: {type(error).__name__}: {error}",

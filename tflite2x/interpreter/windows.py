@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array
+from tflite2x.interpreter.kernel import Array, room
 
 SAME, VALID = 0, 1  # values of Padding in schema.fbs
 
@@ -93,7 +93,7 @@ def pad_windows(x: Array, axes: Sequence[Axis], value: int | float, dtype: np.dt
     x = x[padding.used]
     if padding.inside is None:
         return x.astype(dtype, copy=False)
-    padded = np.empty((len(x), *padding.reach, x.shape[-1]), dtype)
+    padded = np.empty(room((len(x), *padding.reach, x.shape[-1]), dtype), dtype)
     padded.fill(value)
     padded[padding.inside] = x
     return padded

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room
 from tflite2x.interpreter.kernels.layout import MOVED, given, integers
 from tflite2x.interpreter.registry import kernel
 
@@ -26,6 +26,7 @@ def tile(ctx: KernelContext) -> Run:
         x, multiples = given(inputs[0]), integers(given(inputs[1]))
         if len(multiples) != x.ndim - 1 or any(m < 0 for m in multiples):
             raise ctx.execution_error(f"multiples {multiples} do not fit shape {list(x.shape[1:])}")
+        room([n * m for n, m in zip(x.shape, (1, *multiples), strict=True)], x.dtype)
         return [np.tile(x, (1, *multiples))]
 
     return run
@@ -45,7 +46,7 @@ def broadcast_to(ctx: KernelContext) -> Run:
             raise ctx.execution_error(f"shape {list(x.shape[1:])} does not broadcast to {shape}")
         aligned = x.reshape(len(x), *(1,) * missing, *x.shape[1:])
         # A real copy: a view with repeated elements is slow in whatever comes next.
-        return [np.array(np.broadcast_to(aligned, (len(x), *shape)))]
+        return [np.array(np.broadcast_to(aligned, room((len(x), *shape), x.dtype)))]
 
     return run
 

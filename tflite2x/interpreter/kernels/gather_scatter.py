@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room, uniform
 from tflite2x.interpreter.kernels.layout import (
     MOVED,
     check_in_range,
@@ -152,7 +152,7 @@ def sparse_to_dense(ctx: KernelContext) -> Run:
             )
         places = _flat_places(ctx, indices, shape)
         count = sample_count(indices, values, default)
-        result = np.empty((count, math.prod(shape)), values.dtype)
+        result = np.empty(room((count, math.prod(shape)), values.dtype), values.dtype)
         result[...] = default[:, None]
         rows = np.arange(count)[:, None]
         result[rows, over_samples(places, count)] = values if values.ndim > 1 else values[:, None]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflite2x.interpreter.elementwise import option
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room, uniform
 from tflite2x.interpreter.kernels.layout import (
     MOVED,
     PLAIN,
@@ -65,6 +65,7 @@ def one_hot(ctx: KernelContext) -> Run:
         place = rank if axis == -1 else axis
         if depth < 0 or not 0 <= place <= rank:
             raise ctx.execution_error(f"depth {depth} along axis {axis} for indices of rank {rank}")
+        room((*indices.shape, depth), dtype)
         shape = [1] * (rank + 2)
         shape[place + 1] = depth
         hit = np.expand_dims(indices.astype(np.int32), place + 1) == np.arange(depth, dtype=np.int32).reshape(shape)
@@ -88,7 +89,7 @@ def fill(ctx: KernelContext) -> Run:
         if any(d < 0 for d in dims):
             raise ctx.execution_error(f"{dims} is no shape: dimensions must not be negative")
         value = one_element(ctx, given(inputs[1]), "value")
-        result = np.empty((len(value), *dims), value.dtype)
+        result = np.empty(room((len(value), *dims), value.dtype), value.dtype)
         result[...] = value.reshape(-1, *(1,) * len(dims))
         return [result]
 
@@ -115,10 +116,11 @@ def range_(ctx: KernelContext) -> Run:
                 size = np.ceil(np.abs((limit - start) / delta))
             if not np.isfinite(size):
                 raise ctx.execution_error(f"the number of steps of {delta} from {start} to {limit} is not finite")
-            steps = np.full(int(size), delta, dtype)
+            steps = np.full(room((int(size),), dtype), delta, dtype)
             steps[:1] = start
             return [np.add.accumulate(steps, dtype=dtype)[None]]
         size = -(-abs(int(limit) - int(start)) // abs(int(delta)))
+        room((size,), np.dtype(np.int64))
         return [(int(start) + int(delta) * np.arange(size, dtype=np.int64)).astype(dtype)[None]]
 
     return run

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec, uniform
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, SampleDependent, TensorSpec, room, uniform
 
 #: For ``types`` of kernels that copy elements without looking at them: what LiteRT takes. The kernels take more.
 MOVED = ("float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool")
@@ -111,8 +111,8 @@ def _same(array: Array) -> Array:
 def zeros(shape: Sequence[int], like: Array) -> Array:
     """Return zeros of the type of ``like``; empty strings where the elements are strings."""
     if like.dtype == object:
-        return np.full(tuple(shape), b"", object)
-    return np.zeros(tuple(shape), like.dtype)
+        return np.full(room(shape, like.dtype), b"", object)
+    return np.zeros(room(shape, like.dtype), like.dtype)
 
 
 def constant(value: Array) -> Run:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room, uniform
 from tflite2x.interpreter.kernels.layout import (
     MOVED,
     given,
@@ -53,10 +53,10 @@ def pad(ctx: KernelContext) -> Run:
         count = len(x) if value is None else sample_count(x, value)
         shape = (count, *(n + a + b for n, a, b in zip(x.shape[1:], before, after, strict=True)))
         if value is not None:
-            result = np.empty(shape, x.dtype)
+            result = np.empty(room(shape, x.dtype), x.dtype)
             result[...] = one_element(ctx, value, "pad value").reshape(-1, *(1,) * (x.ndim - 1))
         elif fill:
-            result = np.full(shape, fill, x.dtype)
+            result = np.full(room(shape, x.dtype), fill, x.dtype)
         else:
             result = zeros(shape, x)
         inside = tuple(slice(a, a + n) for a, n in zip(before, x.shape[1:], strict=True))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room
 from tflite2x.interpreter.kernels.layout import given, integers
 from tflite2x.interpreter.registry import kernel
 from tflite2x.schema.enums import TensorType
@@ -199,4 +199,5 @@ def _output_size(ctx: KernelContext, x: Array, size: Array) -> tuple[int, int]:
             f"an image of shape {list(x.shape[1:])} cannot be resized to {values}",
             hint="The image has 4 dimensions (batch, height, width, channels), the size 2 positive values.",
         )
+    room((*x.shape[:2], *values, x.shape[4]), x.dtype)  # before the positions take memory
     return values[0], values[1]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room, uniform
 from tflite2x.interpreter.kernels.layout import given, integer, sample_count
 from tflite2x.interpreter.kernels.scattering import combine_at
 from tflite2x.interpreter.registry import kernel
@@ -63,7 +63,7 @@ def _unsorted(name: str, combine: np.ufunc, start: str) -> None:
             count = sample_count(x, ids)
             entries = math.prod(prefix)
             # One more segment takes the entries with negative numbers, which do not count.
-            result = np.full((count, number + 1, *rest), initial, dtype)
+            result = np.full(room((count, number + 1, *rest), np.dtype(dtype)), initial, dtype)
             place = np.where(ids < 0, number, ids).reshape(len(ids), entries)
             with np.errstate(all="ignore"):
                 combine_at(combine, result, place, x.reshape(len(x), entries, *rest))

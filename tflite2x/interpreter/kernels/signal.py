@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflite2x.interpreter.elementwise import check_types, one, option, quiet, type_name
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room, uniform
 from tflite2x.interpreter.registry import kernel
 
 
@@ -72,7 +72,7 @@ def dilate(ctx: KernelContext) -> Run:
             raise ctx.execution_error(f"DILATE by {steps} of an input of rank {x.ndim - 1}")
         samples = max(len(x), len(padding))
         shape = (samples, *((n - 1) * d + 1 if n else 0 for n, d in zip(x.shape[1:], steps, strict=True)))
-        result = np.empty(shape, x.dtype)
+        result = np.empty(room(shape, x.dtype), x.dtype)
         result[...] = padding.reshape(len(padding), *((1,) * (x.ndim - 1)))
         result[(slice(None), *(slice(None, None, d) for d in steps))] = x
         return [result]

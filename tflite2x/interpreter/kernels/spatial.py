@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run, uniform
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room, uniform
 from tflite2x.interpreter.kernels.layout import (
     MOVED,
     given,
@@ -97,7 +97,8 @@ def space_to_batch_nd(ctx: KernelContext) -> Run:
         if any(p % b for p, b in zip(padded, blocks, strict=True)):
             raise ctx.execution_error(f"padded size {padded} is not made of blocks of {blocks}")
         if padded != space:
-            wide = np.full((n, batch, *padded, *rest), fill, x.dtype) if fill else zeros((n, batch, *padded, *rest), x)
+            shape = room((n, batch, *padded, *rest), x.dtype)
+            wide = np.full(shape, fill, x.dtype) if fill else zeros(shape, x)
             wide[:, :, *(slice(a, a + s) for a, s in zip(before, space, strict=True))] = x
             x = wide
         small = [p // b for p, b in zip(padded, blocks, strict=True)]

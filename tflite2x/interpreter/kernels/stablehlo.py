@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tflite2x.interpreter.kernel import Array, KernelContext, Run
+from tflite2x.interpreter.kernel import Array, KernelContext, Run, room
 from tflite2x.interpreter.kernels.layout import given, over_samples, sample_count
 from tflite2x.interpreter.registry import kernel
 
@@ -110,7 +110,7 @@ def pad(x: Array, value: Array, low: Sequence[int], high: Sequence[int], interio
     lengths = [(n - 1) * (i + 1) + 1 if n else 0 for n, i in zip(x.shape[1:], interior, strict=True)]
     shape = [n + before + after for n, before, after in zip(lengths, low, high, strict=True)]
     count = sample_count(x, value)
-    result = np.empty((count, *(max(n, 0) for n in shape)), x.dtype)
+    result = np.empty(room((count, *(max(n, 0) for n in shape)), x.dtype), x.dtype)
     result[...] = value.reshape(-1, *(1,) * len(shape))
     source: list[slice] = []
     target: list[slice] = []
