@@ -64,6 +64,9 @@ def _trial(graph: Subgraph, shapes: Mapping[Tensor, Sequence[int]]) -> dict[Tens
         else:
             zero = tensor.quantization.zero_point if tensor.quantization is not None else np.zeros(0, np.int64)
             value = int(zero[0]) if zero.size == 1 else 0
+            if tensor.numpy_dtype.kind in "iu":
+                limits = np.iinfo(tensor.numpy_dtype)
+                value = min(max(value, limits.min), limits.max)
             inputs.append(np.full(shape, value, tensor.numpy_dtype))
     try:
         found = Interpreter(graph.model).trace(inputs, subgraph=graph, resize=True)

@@ -118,7 +118,24 @@ def infinite_scale(model: Model) -> None:
     model.main.tensors[0].quantization.scale = np.array([np.inf], np.float32)
 
 
+def scales_of_a_constant_that_fit_no_axis(model: Model) -> None:
+    quantization = model.main.tensors[1].quantization
+    quantization.scale, quantization.zero_point = np.full(3, 0.1, np.float32), np.zeros(3, np.int64)
+
+
+def zero_point_outside_of_the_type(model: Model) -> None:
+    model.main.tensors[0].quantization.zero_point = np.array([2**63 - 1], np.int64)
+
+
+def bias_of_one_value(model: Model) -> None:
+    bias = model.main.add_constant("b", np.array(3, np.int32), scale=0.125)
+    model.main.operators[0].set_input(2, bias)
+
+
 DAMAGES = [
+    scales_of_a_constant_that_fit_no_axis,
+    zero_point_outside_of_the_type,
+    bias_of_one_value,
     scales_that_fit_no_axis,
     infinite_scale,
     unknown_type,

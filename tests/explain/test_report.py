@@ -210,3 +210,8 @@ def test_a_browser_shows_it(tmp_path: Path, models: Path) -> None:
     shown: Any = Page(re.sub(r"<!DOCTYPE[^>]*>", "", done.stdout))
     assert shown.tags["g"] == 10
     assert shown.tags["img"] == 5
+
+
+def test_a_picture_of_infinite_weights() -> None:
+    weights = np.array([[np.inf, 1.0], [-np.inf, np.nan]], np.float32)
+    assert weight_png(weights, 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tflite2x.errors import UnsupportedError
 from tflite2x.interpreter.specs import tensor_spec
 from tflite2x.ir.dtypes import type_name
 from tflite2x.schema.enums import BuiltinOperator, TensorType
@@ -47,6 +48,10 @@ def _to_float(tensor: Tensor) -> None:
     if data is not None:
         scale, zero = spec.scale.astype(np.float64), spec.zero_point
         shape = [1] * data.ndim
+        if scale.size > 1 and (not 0 <= spec.axis < data.ndim or data.shape[spec.axis] != scale.size):
+            raise UnsupportedError(
+                f"{scale.size} scales along axis {spec.axis} do not fit shape {list(data.shape)}", where=tensor.where
+            )
         if scale.size > 1:
             shape[spec.axis] = scale.size
         real = (data.astype(np.float64) - zero.reshape(shape)) * scale.reshape(shape)

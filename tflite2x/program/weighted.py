@@ -31,6 +31,8 @@ def _weighted(
     """Return the fields of ``Weighted``; ``matrix`` is [K, O] with the filter's zero point taken off."""
     x = work.ctx.input(data)
     units = matrix.shape[1]
+    if bias is not None and bias.size != units:
+        raise work.ctx.unsupported(f"a bias of {bias.size} values for {units} channels")
     folded = effective_bias(q, matrix, bias)
     reach = _reach(matrix, folded, x.dtype.name)
     bound = np.abs(reach).max(axis=0)

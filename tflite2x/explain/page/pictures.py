@@ -30,7 +30,9 @@ def weight_png(values: Array, axis: int) -> str:
     """
     channels = np.moveaxis(values, axis, 0)[:_TILES]
     flat = channels.reshape(len(channels), -1).astype(np.float64)
-    limit = float(np.nanmax(np.abs(flat), initial=0.0)) or 1.0
+    finite = np.isfinite(flat)
+    limit = float(np.max(np.abs(flat), initial=0.0, where=finite)) or 1.0
+    flat = np.where(finite, flat, 0.0)
     # Depthwise filters are [1, height, width, channels]: each tile is one image.
     shape = channels.shape[2:] if values.ndim == 4 and axis == 3 else channels.shape[1:]
     tiles = _tiles(flat / limit, shape)
