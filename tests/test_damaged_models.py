@@ -187,3 +187,10 @@ def test_own_values_of_a_tensor_that_is_a_shape() -> None:
     ones = np.ones((2, 2), np.int32)
     found = diagnose(model, [np.ones((2, 2), np.int8), ones], {"pads": ones + 1, "y": np.ones((4, 4), np.int8)})
     assert found.findings
+
+
+def test_a_bias_of_one_value_is_not_that_of_all_channels() -> None:
+    model = healthy()
+    bias_of_one_value(model)
+    with pytest.raises(Tflite2xError, match=r"operators\[0\] \(FULLY_CONNECTED\): a bias of 1 values for 2 channels"):
+        tflite2x.Interpreter(model).run([np.zeros((1, 4), np.int8)])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tflite2x.errors import ExecutionError
 from tflite2x.interpreter.chunks import Stage
 from tflite2x.interpreter.convolve import Finish
 from tflite2x.interpreter.fixedpoint import (
@@ -147,6 +148,8 @@ def effective_bias(q: Quantized, weights: Array, bias: Array | None) -> Array:
     kind = np.int32 if weights.dtype.itemsize == 1 and weights.shape[-2] < 1 << 23 else np.int64
     sums = weights.sum(axis=-2, dtype=kind).astype(np.int64).reshape(-1)
     folded: Array = -q.input_zero_point * sums
+    if bias is not None and bias.size != sums.size:  # one value would broadcast; LiteRT refuses it
+        raise ExecutionError(f"a bias of {bias.size} values for {sums.size} channels")
     return folded if bias is None else folded + bias.astype(np.int64).reshape(-1)
 
 

@@ -328,7 +328,9 @@ class Plan:
 def _prepare(kernel: Kernel, context: KernelContext) -> Run:
     try:
         return kernel.prepare(context)
-    except Tflite2xError:
+    except Tflite2xError as error:
+        if not error.where:
+            error.at(context.op.where)
         raise
     except Exception as error:
         raise UnsupportedError(
