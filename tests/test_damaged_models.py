@@ -194,3 +194,9 @@ def test_a_bias_of_one_value_is_not_that_of_all_channels() -> None:
     bias_of_one_value(model)
     with pytest.raises(Tflite2xError, match=r"operators\[0\] \(FULLY_CONNECTED\): a bias of 1 values for 2 channels"):
         tflite2x.Interpreter(model).run([np.zeros((1, 4), np.int8)])
+
+
+def test_explaining_a_tensor_of_a_wrong_size_takes_no_memory() -> None:
+    model = healthy()
+    model.main.tensors[4].shape = (1, 2**31 - 1)
+    assert "would take" in (tflite2x.explain(model.main.operators[1]).reason or "")

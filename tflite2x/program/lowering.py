@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tflite2x.errors import ExecutionError, Tflite2xError, UnsupportedError
-from tflite2x.interpreter.kernel import KernelContext, Rounding, Run, SampleDependent, TensorSpec
+from tflite2x.interpreter.kernel import KernelContext, Rounding, Run, SampleDependent, TensorSpec, room
 from tflite2x.interpreter.registry import find_kernel
 from tflite2x.interpreter.session import Session
 from tflite2x.interpreter.specs import constant_value, tensor_spec
@@ -263,6 +263,8 @@ class Lowering:
         for tensor in (*op.inputs, *op.outputs):
             if tensor is not None and 0 in tensor.shape:
                 raise UnsupportedError(f"tensor {tensor.name!r} of shape {tensor.shape} is empty", where=op.where)
+            if tensor is not None:
+                room([abs(n) for n in tensor.shape], np.dtype(np.int64))  # lowerings make tables of places
         try:
             self.prepare(op, work.ctx)
             return function(work)
