@@ -20,6 +20,7 @@ from tflite2x.explain.report import layer_errors, report
 from tflite2x.export import LANGUAGES, export
 from tflite2x.ir import Model
 from tflite2x.rewrite.registry import find_pass, library_names
+from tflite2x.verification.samples import stretch
 from tflite2x.xs3.report import prove_model
 
 #: What an error says when an exception that nobody thought of is behind it.
@@ -200,3 +201,8 @@ def test_explaining_a_tensor_of_a_wrong_size_takes_no_memory() -> None:
     model = healthy()
     model.main.tensors[4].shape = (1, 2**31 - 1)
     assert "would take" in (tflite2x.explain(model.main.operators[1]).reason or "")
+
+
+def test_an_open_dimension_of_length_zero_cannot_be_stretched() -> None:
+    x = Model.new().main.add_input("x", (0,), "float32", shape_signature=(-1,))
+    assert stretch(np.zeros((2, 0), np.float32), x, 3).shape == (2, 0)

@@ -196,7 +196,7 @@ def stretch(array: Array, tensor: Tensor, length: int) -> Array:
     if len(signature) != len(tensor.shape):
         return array
     for axis, dimension in enumerate(signature, start=1):
-        if dimension < 0:
+        if dimension < 0 and array.shape[axis]:  # nothing can be repeated
             parts = [np.roll(array, i, axis=0) for i in range(-(-length // max(1, array.shape[axis])))]
             array = np.concatenate(parts, axis=axis).take(np.arange(length), axis=axis)
     return array
