@@ -133,7 +133,23 @@ def bias_of_one_value(model: Model) -> None:
     model.main.operators[0].set_input(2, bias)
 
 
+def output_left_out(model: Model) -> None:
+    op = model.main.operators[1]
+    op.outputs[0]._producer = None
+    op._outputs = (None,)
+
+
+def output_of_a_custom_operator_left_out(model: Model) -> None:
+    graph = model.main
+    made = graph.add_tensor("made", (1, 2), "int8", scale=1.0)
+    op = graph.add_operator("Unknown", [graph.operators[0].outputs[0]], [made], custom_options=b"")
+    op._outputs = (None, made)
+    graph.set_outputs([*graph.outputs, made])
+
+
 DAMAGES = [
+    output_left_out,
+    output_of_a_custom_operator_left_out,
     scales_of_a_constant_that_fit_no_axis,
     zero_point_outside_of_the_type,
     bias_of_one_value,

@@ -123,11 +123,11 @@ def _operators(pairs: dict[Tensor, Tensor]) -> dict[Operator, Operator]:
 
 def _without_outputs(a: Subgraph, b: Subgraph, pairs: dict[Tensor, Tensor]) -> dict[Operator, Operator]:
     """Match operators that compute nothing, such as ASSIGN_VARIABLE, by what they read, and then by order."""
-    waiting = [op for op in a.operators if not op.outputs]
+    waiting = [op for op in a.operators if not any(op.outputs)]
     found: dict[Operator, Operator] = {}
     for exactly in (True, False):
         for op in b.operators:
-            if op.outputs or op in found:
+            if any(op.outputs) or op in found:
                 continue
             reads = [pairs.get(t) if t is not None else None for t in op.inputs]
             alike = (o for o in waiting if o.name == op.name and (not exactly or list(o.inputs) == reads))

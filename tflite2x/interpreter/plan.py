@@ -228,11 +228,9 @@ class Plan:
                     where=op.where,
                     hint="Sort the operators, or give the tensor a value.",
                 )
-        if any(t is None for t in op.outputs):
-            raise UnsupportedError("an output is left out", where=op.where)
         missing = missing_operands(op)
         if missing:
-            raise UnsupportedError(f"the operator has no {missing}", where=op.where, hint="The model is damaged.")
+            raise UnsupportedError(missing, where=op.where, hint="The model may be damaged.")
         outputs = [slots[t] for t in op.outputs]
         known.update(outputs)  # an output hides data that the file may have for it
         output_specs = tuple(spec(t) for t in op.outputs)

@@ -49,10 +49,15 @@ def options_fit(opcode: int, options: Table) -> bool:
 
 
 def missing_operands(op: Operator) -> str:
-    """Return what a builtin operator cannot do without and lacks: ``first input`` or ``output``; empty for nothing."""
+    """Say what an operator cannot do without and lacks; empty for nothing.
+
+    Files may leave out outputs, as they may leave out optional inputs, but nothing here can compute such an operator.
+    """
+    if any(t is None for t in op.outputs):
+        return "an output is left out"
     opcode = op.opcode
     if not isinstance(opcode, BuiltinOperator) or opcode.name.startswith("STABLEHLO"):
         return ""
     if opcode.name not in _NO_INPUT and (not op.inputs or op.inputs[0] is None):
-        return "first input"
-    return "output" if opcode.name not in _NO_OUTPUT and not op.outputs else ""
+        return "the operator has no first input"
+    return "the operator has no output" if opcode.name not in _NO_OUTPUT and not op.outputs else ""

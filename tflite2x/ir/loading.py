@@ -230,7 +230,7 @@ class _Loader:
         op._outputs = tuple(self._tensors(tensors, raw.outputs, place, "outputs"))
         for i, t in enumerate(op._outputs):
             if t is None:
-                raise FormatError("an output is left out", where=f"{place}.outputs[{i}]")
+                continue
             if t._producer is not None:
                 first = (
                     "an earlier output" if t._producer is op else f"operators[{subgraph._operators.index(t._producer)}]"

@@ -253,12 +253,10 @@ class Lowering:
             function = _EXPORTED.get((op.name, _data_type(op)), function)
         missing = missing_operands(op)
         if missing:
-            raise UnsupportedError(f"the operator has no {missing}", where=op.where, hint="The model is damaged.")
+            raise UnsupportedError(missing, where=op.where, hint="The model may be damaged.")
         if function is None:
             form = "form" if self._exported else "integer form"
             raise UnsupportedError(f"{op.name} has no {form} here", where=op.where)
-        if any(t is None for t in op.outputs):
-            raise UnsupportedError("an output is left out", where=op.where)
         work = Work(self, op, self.context(op))
         for tensor in (*op.inputs, *op.outputs):
             if tensor is not None and 0 in tensor.shape:

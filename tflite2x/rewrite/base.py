@@ -108,7 +108,7 @@ class Pass(ABC):
             for op in graph.operators:
                 missing = missing_operands(op)
                 if missing:
-                    raise self.error(f"the operator has no {missing}", where=op.where, hint="The model is damaged.")
+                    raise self.error(missing, where=op.where, hint="The model may be damaged.")
 
     def candidates(self, model: Model) -> list[Candidate]:
         """Return every place that the pass looks at and what it does there; ``model`` is not changed."""

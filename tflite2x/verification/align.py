@@ -142,9 +142,9 @@ def align_tensors(a: Subgraph, b: Subgraph, links: SubgraphLinks, *, strict: boo
             taken.add(other)
     _propagate(b, pairs, alike)
     if not strict:
-        _by_order(a, b, pairs, lambda op: (op.name, tuple(op.outputs[0].shape)))
+        _by_order(a, b, pairs, lambda op: (op.name, _made(op)[0].shape))
         _propagate(b, pairs, alike)
-        _by_order(a, b, pairs, lambda op: tuple(op.outputs[0].shape))
+        _by_order(a, b, pairs, lambda op: _made(op)[0].shape)
     return pairs
 
 
@@ -159,15 +159,21 @@ def _by_order(
     def listed(operators: Sequence[Operator], place: Callable[[Operator], int | None]) -> list[tuple[object, ...]]:
         return [("anchor", place(op)) if place(op) is not None else key(op) for op in operators]
 
-    mine = [op for op in a.operators if op.outputs]
-    theirs = [op for op in b.operators if op.outputs]
+    mine = [op for op in a.operators if _made(op)]
+    theirs = [op for op in b.operators if _made(op)]
     keys_a = listed(mine, anchors.get)
     keys_b = listed(theirs, lambda op: positions[op] if partners.get(op) is not None else None)
     matcher = difflib.SequenceMatcher(None, keys_a, keys_b, autojunk=False)
     for i, j, size in matcher.get_matching_blocks():
         for x, y in zip(mine[i : i + size], theirs[j : j + size], strict=True):
             for old, new in zip(x.outputs, y.outputs, strict=False):
-                pairs.setdefault(new, old)
+                if old is not None and new is not None:
+                    pairs.setdefault(new, old)
+
+
+def _made(op: Operator) -> list[Tensor]:
+    """Return the outputs that a file does not leave out."""
+    return [t for t in op.outputs if t is not None]
 
 
 def _same_kind_of_producer(a: Tensor, b: Tensor) -> bool:
@@ -188,13 +194,14 @@ def _propagate(b: Subgraph, pairs: dict[Tensor, Tensor], alike: Callable[[Tensor
     taken = set(pairs.values())
     used: set[Operator] = {t.producer for t in taken if t.producer is not None}
     for op in b.operators:
-        if not op.outputs or any(t in pairs for t in op.outputs):
+        if not _made(op) or any(t in pairs for t in op.outputs):
             continue
         first = next((pairs[t] for t in op.inputs if t is not None and t in pairs), None)
         for candidate in first.consumers if first is not None else ():
             if candidate not in used and _same_role(candidate, op, pairs):
                 used.add(candidate)
-                pairs.update((y, x) for x, y in zip(candidate.outputs, op.outputs, strict=True) if alike(x, y))
+                both = zip(candidate.outputs, op.outputs, strict=True)
+                pairs.update((y, x) for x, y in both if x is not None and y is not None and alike(x, y))
                 break
 
 
