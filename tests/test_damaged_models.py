@@ -119,6 +119,20 @@ def infinite_scale(model: Model) -> None:
     model.main.tensors[0].quantization.scale = np.array([np.inf], np.float32)
 
 
+def nan_scale(model: Model) -> None:
+    model.main.tensors[2].quantization.scale = np.array([np.nan], np.float32)
+
+
+def float_layer_with_a_nan_scale(model: Model) -> None:
+    """DEQUANTIZE multiplies with the scale as it is."""
+    graph = model.main
+    out = graph.outputs[0]
+    real = graph.add_tensor("real", out.shape, "float32")
+    graph.add_operator("DEQUANTIZE", [out], [real])
+    graph.set_outputs([real])
+    out.quantization.scale = np.array([np.nan], np.float32)
+
+
 def scales_of_a_constant_that_fit_no_axis(model: Model) -> None:
     quantization = model.main.tensors[1].quantization
     quantization.scale, quantization.zero_point = np.full(3, 0.1, np.float32), np.zeros(3, np.int64)
@@ -155,6 +169,8 @@ DAMAGES = [
     bias_of_one_value,
     scales_that_fit_no_axis,
     infinite_scale,
+    nan_scale,
+    float_layer_with_a_nan_scale,
     unknown_type,
     unknown_type_of_the_input,
     unknown_activation,

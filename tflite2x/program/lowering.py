@@ -262,6 +262,10 @@ class Lowering:
             if tensor is not None and 0 in tensor.shape:
                 raise UnsupportedError(f"tensor {tensor.name!r} of shape {tensor.shape} is empty", where=op.where)
             if tensor is not None:
+                scale = tensor.quantization.scale if tensor.quantization is not None else np.zeros(0)
+                if not np.isfinite(scale).all() and tensor.dtype != TensorType.FLOAT32:
+                    what = f"a scale of tensor {tensor.name!r} is no finite number"
+                    raise UnsupportedError(what, where=op.where, hint="The model may be damaged.")
                 room([abs(n) for n in tensor.shape], np.dtype(np.int64))  # lowerings make tables of places
         try:
             self.prepare(op, work.ctx)
